@@ -1,0 +1,72 @@
+"""From the command line to a run, and from an error to one clear message. Imports no torch until a run begins."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ctr.errors import UserError
+
+TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
+
+OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True)
+
+
+def train(configs: Path) -> None:
+    """`train.py`: composes the config from the command line, runs it, and hands a sweep its score."""
+
+    @hydra.main(version_base="1.3", config_path=str(configs), config_name="train")
+    def main(cfg: DictConfig) -> float:
+        from ctr.app import stages  # here, so that --help and tab completion need not import torch
+
+        job = HydraConfig.get()
+        return stages.run(cfg, Path(job.runtime.output_dir), list(job.overrides.task))
+
+    guard(main)
+
+
+def guard(main: Callable[[], Any]) -> None:
+    """Runs `main`; what the user can mend is told in one message, with exit status 1 and without a traceback."""
+    if os.environ.get(TRACEBACK) == "1":
+        main()
+        return
+    os.environ[TRACEBACK] = "1"  # Hydra hands its errors on instead of printing them itself
+    try:
+        main()
+    except (UserError, HydraException, OmegaConfBaseException) as error:
+        print(f"error: {explain(error)}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped; the same command with hydra.run.dir=<the run's folder> goes on", file=sys.stderr)
+        sys.exit(130)
+
+
+def explain(error: Exception) -> str:
+    """The error's message, with the nearest known key or choice where one was misspelled."""
+    message = str(error).strip()
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        choice = error.missing_cfg_file.split("/")[-1]
+        return _with_nearest(f"there is no {error.missing_cfg_file}; there are {', '.join(error.options)}", choice, error.options)
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, OmegaConfBaseException):
+        cause = cause.__cause__
+    if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.key is not None:
+        known = [str(key) for key in cause.parent_node]
+        return _with_nearest(f"{message.splitlines()[0]} Known keys there: {', '.join(known)}", str(cause.key), known)
+    return message
+
+
+def _with_nearest(message: str, word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"{message}; did you mean {close[0]!r}?" if close else message

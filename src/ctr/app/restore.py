@@ -1,0 +1,52 @@
+"""A finished run, from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from torch import nn
+
+from ctr.app import run_folder
+from ctr.app.config import build, check
+from ctr.batch import DataModule
+from ctr.errors import UserError
+from ctr.training import checkpoint, snapshot
+from ctr.training.device import use_threads
+from ctr.training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Run:
+    """The last stage of a run, with its best weights."""
+
+    config: dict[str, Any]
+    data: DataModule
+    model: nn.Module
+    trainer: Trainer
+
+
+def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> Run:
+    """The run in this folder; `overrides` such as `dataset.root=elsewhere` change its config first.
+
+    Raises UserError where the folder holds no run, or the data are no longer those that it was trained on.
+    """
+    try:
+        changed = OmegaConf.merge(OmegaConf.create(run_folder.read_config(out)), OmegaConf.from_dotlist(list(overrides)))
+    except OmegaConfBaseException as error:
+        raise UserError(f"overrides {list(overrides)}: {error}") from error
+    config: Any = OmegaConf.to_container(changed)
+    check(config, trust)
+    use_threads(run_folder.recorded_threads(out))
+    data = build(config["dataset"], trust, "dataset").open()
+    name = run_folder.last_stage(out)
+    stage = config["stages"][name]
+    best = checkpoint.load_best(out / name / "checkpoints")
+    snapshot.check_schema(best, data.schema)
+    model = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
+    snapshot.load_weights(model, best)
+    return Run(config, data, model, build(stage["trainer"], trust, f"stages.{name}.trainer"))

@@ -1,0 +1,119 @@
+"""The folder of a run: who may write in it, and what it says about the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from filelock import FileLock, Timeout
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from ctr import __version__
+from ctr.app import summary
+from ctr.errors import UserError
+from ctr.training import checkpoint
+
+CONFIG, OVERRIDES, MACHINE = "config.yaml", "overrides.yaml", "machine.json"
+MAY_CHANGE = ("threads", "max_epochs", "max_steps", "patience")  # when a stopped run goes on
+
+
+@contextmanager
+def lock(out: Path) -> Iterator[None]:
+    """Nobody else trains in this folder; a killed process leaves no lock behind."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", blocking=False):
+            yield
+    except Timeout as error:
+        raise UserError(f"another process is training in {out}; wait for it, or choose another folder") from error
+
+
+def trusted(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
+    """The packages whose classes a config may name; a file cannot grant that, only the command line."""
+    trust = list(config["trust"])
+    if trust and not any(override.startswith("trust=") for override in overrides):
+        raise UserError(f"trust={trust} was set by a config file; only the command line may trust a package")
+    return trust
+
+
+def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
+    """Writes the resolved config. Refuses to go on with a run of another config."""
+    if (out / CONFIG).exists():
+        before, now = _flat(read_config(out)), _flat(config)
+        changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+        if differing := [key for key in changed if key.split(".")[-1] not in MAY_CHANGE]:
+            shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
+            raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
+    _write(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+    _write(out / OVERRIDES, yaml.safe_dump(overrides))
+
+
+def read_config(out: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = yaml.safe_load((out / CONFIG).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{out} is not the folder of a run: it has no {CONFIG}") from error
+    return config
+
+
+def read_scores(out: Path) -> dict[str, Any]:
+    try:
+        scores: dict[str, Any] = json.loads((out / "scores.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{out} has no scores.json: its run has not finished; repeat its command to go on") from error
+    return scores
+
+
+def last_stage(out: Path) -> str:
+    """The stage whose model is the run's result."""
+    return list(read_config(out)["stages"])[-1]
+
+
+def record_machine(out: Path, threads: int) -> None:
+    """What the result depends on besides the config."""
+    versions = {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    write_json(out / MACHINE, {"threads": threads, "processor": platform.machine(), "versions": versions})
+
+
+def recorded_threads(out: Path) -> int | None:
+    """The thread count that a run in this folder began with, which it keeps."""
+    path = out / MACHINE
+    return int(json.loads(path.read_text())["threads"]) if path.exists() else None
+
+
+def seconds(out: Path, stages: Mapping[str, Any]) -> float:
+    """Spent on all stages that were trained here."""
+    newest = (checkpoint.load_newest(out / name / "checkpoints") for name, stage in stages.items() if not stage.get("from"))
+    return sum(float(stored.meta["progress"]["seconds"]) for stored in newest if stored)
+
+
+def write_json(path: Path, content: Any) -> None:
+    _write(path, json.dumps(content, indent=2) + "\n")
+
+
+def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
+    """The config and the model's parameters, beside the stage's curves."""
+    with SummaryWriter(str(folder)) as writer:
+        for name, text in {"config": yaml.safe_dump(dict(config), sort_keys=False), "model": summary.parameters(model)}.items():
+            writer.add_text(name, "    " + text.replace("\n", "\n    "))  # indented: a block of code in Markdown
+
+
+def _write(path: Path, text: str) -> None:
+    """The file appears whole or stays as it was."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def _flat(node: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(node, Mapping) and node:
+        return {key: value for name, item in node.items() for key, value in _flat(item, f"{path}.{name}" if path else str(name)).items()}
+    return {path: node}

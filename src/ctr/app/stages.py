@@ -1,0 +1,101 @@
+"""The chain of stages, from a config to scores."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from rich.console import Console
+from torch import nn
+
+from ctr.app import claim, run_folder, summary
+from ctr.app.config import build, check, plain
+from ctr.batch import DataModule
+from ctr.errors import UserError
+from ctr.schema import FeatureSchema
+from ctr.training import checkpoint, snapshot
+from ctr.training.device import use_threads
+from ctr.training.progress import Progress
+from ctr.training.trainer import Trainer
+
+
+def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | None = None) -> float:
+    """Trains every stage in order, each in its own folder of `out`; scores the last one on valid and test.
+
+    Returns the monitored score on the valid split, which is what a sweep optimises; the test split is read once, at
+    the end. The same call on the folder of a stopped run goes on where that one was; on a finished one it repeats
+    the summary.
+    """
+    console = console or Console()
+    config = plain(cfg)
+    trust = run_folder.trusted(config, overrides)
+    check(config, trust)
+    claim.check(config["claim"])
+    with run_folder.lock(out):
+        run_folder.begin(out, config, overrides)
+        config["threads"] = use_threads(run_folder.recorded_threads(out) or config["threads"])
+        run_folder.record_machine(out, config["threads"])
+        data: DataModule = build(config["dataset"], trust, "dataset").open()
+        run_folder.write_json(out / "schema.json", data.schema.to_json())
+        console.print(f"{summary.headline(config)}\n{data.summary}", soft_wrap=True, highlight=False)
+
+        for name, stage in config["stages"].items():
+            if stage.get("from") is not None:
+                console.print(f"stage {name}: taken from {stage['from']}", soft_wrap=True)
+                continue
+            torch.manual_seed(config["seed"])
+            model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
+            _warm_start(model, stage, config["stages"], out, data.schema)
+            trainer: Trainer = build(stage["trainer"], trust, f"stages.{name}.trainer")
+            console.print(f"stage {name}: {summary.model_line(model)}", soft_wrap=True, highlight=False)
+            progress = trainer.fit(model, data, out / name, console)
+            run_folder.write_tensorboard_text(out / name, config, model)
+        return _finish(out, config, model, trainer, data, progress, console)
+
+
+def _warm_start(
+    model: nn.Module, stage: Mapping[str, Any], stages: Mapping[str, Any], out: Path, schema: FeatureSchema
+) -> None:
+    """Starts the blocks that the stage names from an earlier stage, of this run or of the run in its `from`."""
+    if (source := stage.get("warm_start")) is None:
+        return
+    if source["stage"] not in stages:
+        raise UserError(f"warm_start.stage: there is no stage {source['stage']!r}, only {', '.join(stages)}")
+    folder = out / source["stage"]
+    if (other := stages[source["stage"]].get("from")) is not None:
+        folder = Path(other) / run_folder.last_stage(Path(other))
+    trained = checkpoint.load_best(folder / "checkpoints")
+    snapshot.check_schema(trained, schema)
+    checkpoint.warm_start(model, trained.model, source["modules"])
+
+
+def _finish(
+    out: Path,
+    config: dict[str, Any],
+    model: nn.Module,
+    trainer: Trainer,
+    data: DataModule,
+    progress: Progress,
+    console: Console,
+) -> float:
+    assert progress.best is not None
+    scores: dict[str, Any] = {
+        "valid": trainer.evaluate(model, data, "valid").to_json(),
+        "test": trainer.evaluate(model, data, "test").to_json(),
+        **{f"law_{name}": law.to_json() for name, law in trainer.evaluate_law(data, "test").items()},
+        "monitor": trainer.monitor.name,
+        "best_step": progress.best_step,
+        "steps": progress.step,
+        "epochs": progress.epoch,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "seconds": round(run_folder.seconds(out, config["stages"]), 2),
+    }
+    scores["claim"] = claim.verdict(config["claim"], scores)
+    run_folder.write_json(out / "scores.json", scores)
+    summary.show(console, out, scores, model)
+    return float(scores["valid"][trainer.monitor.name])

@@ -1,0 +1,64 @@
+"""What a person sees of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from torch import nn
+
+
+def headline(config: Mapping[str, Any]) -> str:
+    stages = " -> ".join(stage["model"]["_target_"].split(".")[-1] for stage in config["stages"].values())
+    return f"{stages} on {config['dataset']['_target_'].split('.')[-1]}, seed {config['seed']}, {config['threads']} threads"
+
+
+def model_line(model: nn.Module) -> str:
+    blocks = ", ".join(f"{name} {count:,}" for name, count in parameter_counts(model).items() if count)
+    return f"{type(model).__name__} with {sum(p.numel() for p in model.parameters()):,} parameters ({blocks})"
+
+
+def parameters(model: nn.Module) -> str:
+    """The model's structure and its parameters by block."""
+    return f"{model}\n\n" + "\n".join(f"{name:<20}{count:>14,}" for name, count in parameter_counts(model).items())
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Parameters by top-level block; those that belong to no block by their own name."""
+    counts: dict[str, int] = {}
+    for name, parameter in model.named_parameters():
+        block = name.split(".")[0]
+        counts[block] = counts.get(block, 0) + parameter.numel()
+    return counts
+
+
+def show(console: Console, out: Path, scores: Mapping[str, Any], model: nn.Module) -> None:
+    """The table at the end of a run."""
+    table = Table(title=model_line(model), title_justify="left")
+    splits = [name for name in ("valid", "test", "law_realised", "law_expected") if name in scores]
+    titles = {"law_realised": "best possible (test)", "law_expected": "best possible (expected)"}
+    table.add_column("metric")
+    for split in splits:
+        table.add_column(titles.get(split, split), justify="right")
+    for metric in scores["valid"]:
+        if metric != "undefined":
+            table.add_row(metric, *(_cell(scores[split], metric) for split in splits))
+    undefined = {f"{split} {name}": why for split in splits for name, why in scores[split].get("undefined", {}).items()}
+    console.print(table)
+    for name, reason in undefined.items():
+        console.print(f"{name} is undefined: {reason}", soft_wrap=True)
+    if scores["claim"]:
+        console.print(scores["claim"], soft_wrap=True, highlight=False)
+    console.print(
+        f"best at step {scores['best_step']:,} of {scores['steps']:,}, {scores['seconds']:.1f} s\n"
+        f"run         {out}\nlook at it  tensorboard --logdir {out}",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _cell(scores: Mapping[str, Any], metric: str) -> str:
+    return f"{scores[metric]:.5f}" if metric in scores else "undefined"

@@ -1,0 +1,79 @@
+"""What data is to the rest: a Batch of rows of (feature id, value) slots, and who hands it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ctr.schema import FeatureSchema
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples: a whole split, or the few that one step trains on.
+
+    B = batch, S = slots (see FeatureSchema).
+    """
+
+    ids: Tensor  # (B, S) int64, feature ids in [0, num_features)
+    values: Tensor  # (B, S) float32, x_i; 0 in unused slots
+    labels: Tensor  # (B,) float32
+    groups: Tensor | None = None  # (B,) int64, the user or query that GAUC groups by
+    weights: Tensor | None = None  # (B,) float32, how much an example counts in the loss and the metrics
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: Tensor | slice) -> Batch:
+        """The examples of these row numbers, in this order."""
+        return self._each(lambda tensor: tensor[rows])
+
+    def to(self, device: torch.device) -> Batch:
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def _each(self, change: _Change) -> Batch:
+        parts = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: None if part is None else change(part) for name, part in parts.items()})
+
+
+class _Change(Protocol):
+    def __call__(self, tensor: Tensor, /) -> Tensor: ...
+
+
+class Loader(Protocol):
+    """The batches of a split, as a pure function of the epoch: nothing to save but two integers."""
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        ...
+
+    def batches(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch without the first `skip`; the same on every call."""
+        ...
+
+
+class DataModule(Protocol):
+    """What a dataset owes the trainer, which imports this and no dataset."""
+
+    @property
+    def schema(self) -> FeatureSchema: ...
+
+    @property
+    def summary(self) -> str:
+        """What a person should see of the data before training: rows, positives, unseen ids; by split."""
+        ...
+
+    @property
+    def law(self) -> Mapping[str, Tensor]:
+        """By split, the true logit of every row, where the law behind the labels is known; else empty."""
+        ...
+
+    def loader(self, split: str, batch_size: int, *, order: str = "file", seed: int = 0) -> Loader:
+        """`order`: "file", "shuffled" or "blocks" (see ctr.data.loader)."""
+        ...

@@ -1,0 +1,23 @@
+"""The first-order part."""
+
+import torch
+from torch import Tensor, nn
+
+from ctr.blocks.embedding import FeatureEmbedding
+from ctr.schema import FeatureSchema
+
+
+class FeatureLinear(nn.Module):
+    """w_0 + sum_i w_i x_i: ids, values (B, S) -> (B,). Without `bias` there is no w_0. All weights start at 0.
+
+    Rendle, "Factorization Machines", ICDM 2010, the first two terms of equation 1.
+    """
+
+    def __init__(self, schema: FeatureSchema, *, bias: bool = True):
+        super().__init__()
+        self.weight = FeatureEmbedding(schema, 1, init_std=0.0)
+        self.bias = nn.Parameter(torch.zeros(1)) if bias else None
+
+    def forward(self, ids: Tensor, values: Tensor) -> Tensor:
+        sums: Tensor = self.weight(ids, values).sum(dim=(1, 2))
+        return sums if self.bias is None else sums + self.bias

@@ -1,0 +1,58 @@
+"""Stacked fully connected layers."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from torch import Tensor, nn
+
+Activation = Literal["relu", "tanh", "sigmoid", "identity"]
+
+ACTIVATIONS: dict[str, type[nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "identity": nn.Identity,
+}
+
+
+class MLP(nn.Module):
+    """Layers of Linear -> batch norm -> activation -> dropout: (B, in_features) -> (B, out_features).
+
+    With no layer it is the identity. `dropout` is the share of units that is dropped. Weights start Xavier-normal
+    and biases at 0, as in FuxiCTR; a batch norm's running statistics use `batch_norm_eps` (TensorFlow's default,
+    and so the NFM authors', is 1e-3, torch's 1e-5).
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden_dims: Sequence[int],
+        *,
+        activation: Activation = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+        batch_norm_eps: float = 1e-5,
+    ):
+        super().__init__()
+        self.out_features = in_features
+        layers: list[nn.Module] = []
+        for width in hidden_dims:
+            layers.append(xavier_linear(self.out_features, width))
+            if batch_norm:
+                layers.append(nn.BatchNorm1d(width, eps=batch_norm_eps))
+            layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
+            self.out_features = width
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        hidden: Tensor = self.layers(inputs)
+        return hidden
+
+
+def xavier_linear(in_features: int, out_features: int, *, bias: bool = True) -> nn.Linear:
+    """A linear layer that starts Xavier-normal, with bias 0."""
+    linear = nn.Linear(in_features, out_features, bias=bias)
+    nn.init.xavier_normal_(linear.weight)
+    if bias:
+        nn.init.zeros_(linear.bias)
+    return linear

@@ -1,0 +1,91 @@
+"""What a model may know about a dataset: its fields, in slot order."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from functools import cached_property
+from itertools import accumulate
+from typing import Any
+
+from ctr.errors import UserError
+
+
+class FieldKind(str, Enum):
+    """How a field fills its slots."""
+
+    CATEGORICAL = "categorical"  # one slot, value 1
+    MULTIVALUED = "multivalued"  # several slots, values 1 or 1/n; unused slots hold value 0
+    NUMERIC = "numeric"  # one slot, value x_i
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column of the data and the block of consecutive feature ids that it owns.
+
+    `encoding` identifies how raw values became ids and values (a hash of the vocabulary, or of the fitted
+    transform): two fields of equal shape and different encodings do not fit each other's weights.
+    """
+
+    name: str
+    kind: FieldKind
+    num_features: int
+    num_slots: int = 1
+    encoding: str = ""
+
+
+@dataclass(frozen=True)
+class FeatureSchema:
+    """The fields of a dataset, in slot order.
+
+    Feature ids are global: field f owns `offsets[f] .. offsets[f] + fields[f].num_features - 1`.
+    """
+
+    fields: tuple[Field, ...]
+
+    def __post_init__(self) -> None:
+        names = [field.name for field in self.fields]
+        if not names:
+            raise UserError("a schema needs at least one field; the dataset lists none")
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise UserError(f"field names must differ; listed twice: {', '.join(repeated)}")
+        for field in self.fields:
+            if field.num_features < 1 or field.num_slots < 1:
+                raise UserError(f"field {field.name!r} needs at least one feature and one slot, has {field}")
+
+    @property
+    def num_fields(self) -> int:
+        return len(self.fields)
+
+    @cached_property
+    def num_features(self) -> int:
+        return sum(field.num_features for field in self.fields)
+
+    @cached_property
+    def num_slots(self) -> int:
+        return sum(field.num_slots for field in self.fields)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """The first feature id of each field."""
+        return tuple(accumulate((field.num_features for field in self.fields[:-1]), initial=0))
+
+    @cached_property
+    def slot_fields(self) -> tuple[int, ...]:
+        """The field index of each slot."""
+        return tuple(f for f, field in enumerate(self.fields) for _ in range(field.num_slots))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for two schemas exactly when a checkpoint of one fits the other."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"fields": [{**asdict(field), "kind": field.kind.value} for field in self.fields]}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FeatureSchema:
+        return cls(tuple(Field(**{**field, "kind": FieldKind(field["kind"])}) for field in data["fields"]))

@@ -1,0 +1,7 @@
+"""The loop and its collaborators. They know no model and no dataset."""
+
+from ctr.training.objective import LogLoss, SquaredError
+from ctr.training.schedule import Constant, Cosine, Plateau
+from ctr.training.trainer import Trainer
+
+__all__ = ["Constant", "Cosine", "LogLoss", "Plateau", "SquaredError", "Trainer"]

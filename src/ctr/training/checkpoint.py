@@ -1,0 +1,178 @@
+"""Checkpoints that are whole or absent: directories of safetensors and JSON under a sha256 manifest.
+
+`<folder>/step-00000150/` holds model.safetensors, trainer.safetensors (optimizer and random states), meta.json
+(progress, schema, versions) and manifest.json. It is written under a temporary name, flushed to the disk and
+renamed, so that a kill at any moment leaves the checkpoints before it as they were. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ctr.errors import UserError
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A training at one step."""
+
+    model: dict[str, Tensor]
+    trainer: dict[str, Tensor]
+    meta: dict[str, Any]
+
+
+class DamagedCheckpoint(UserError):
+    """A checkpoint's files are not those that were written."""
+
+
+def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
+    """Writes the checkpoint of a step; it appears whole or, after a kill or an error, not at all. Prunes older ones."""
+    final = step_folder(folder, step)
+    partial = folder / f".partial-{final.name}-{os.getpid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    partial.mkdir()
+    try:
+        save_file(_plain(checkpoint.model), partial / "model.safetensors")
+        save_file(_plain(checkpoint.trainer), partial / "trainer.safetensors")
+        (partial / "meta.json").write_text(json.dumps(checkpoint.meta, indent=1))
+        manifest = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+        (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        for path in [*partial.iterdir(), partial]:
+            _flush(path)
+        if final.exists():
+            shutil.rmtree(final)
+        partial.rename(final)
+        _flush(folder)
+        prune(folder)
+    except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        free = shutil.disk_usage(folder).free
+        raise UserError(
+            f"the checkpoint of step {step} could not be written to {folder}: {error}; {free:,} bytes are free there. "
+            f"Earlier checkpoints are as they were: make room and run the same command again"
+        ) from error
+    return final
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in this directory. Raises DamagedCheckpoint where a file is missing or has changed."""
+    try:
+        manifest = json.loads((path / MANIFEST).read_text())
+        for name, digest in manifest.items():
+            if _sha256(path / name) != digest:
+                raise DamagedCheckpoint(f"{path / name} is not the file that was written: its sha256 differs")
+    except (OSError, ValueError) as error:
+        if isinstance(error, DamagedCheckpoint):
+            raise
+        raise DamagedCheckpoint(f"{path} is no whole checkpoint: {error}") from error
+    return Checkpoint(
+        model=load_file(path / "model.safetensors"),
+        trainer=load_file(path / "trainer.safetensors"),
+        meta=json.loads((path / "meta.json").read_text()),
+    )
+
+
+def load_newest(folder: Path) -> Checkpoint | None:
+    """The newest whole checkpoint of the folder, with a warning for each damaged one that was passed over."""
+    for step in sorted(steps(folder), reverse=True):
+        try:
+            return load(step_folder(folder, step))
+        except DamagedCheckpoint as error:
+            print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
+    return None
+
+
+def load_best(folder: Path) -> Checkpoint:
+    """The checkpoint with the best valid score, which the newest one names."""
+    newest = load_newest(folder)
+    if newest is None:
+        raise UserError(f"{folder} holds no checkpoint; was the run stopped before its first one?")
+    best_step = newest.meta["progress"]["best_step"]
+    if best_step is None:
+        raise UserError(f"the run of {folder} was stopped before its first evaluation; run its command again to go on")
+    return load(step_folder(folder, best_step))
+
+
+def prune(folder: Path) -> None:
+    """Removes all checkpoints but the two newest and the best ones that these name."""
+    present = sorted(steps(folder))
+    newest = present[-2:]
+    best = {json.loads((step_folder(folder, step) / "meta.json").read_text())["progress"]["best_step"] for step in newest}
+    for step in set(present) - {*newest, *best}:
+        doomed = folder / f".removed-{step}"
+        step_folder(folder, step).rename(doomed)  # first out of sight, so that no half of it can be taken for one
+        shutil.rmtree(doomed)
+
+
+def steps(folder: Path) -> list[int]:
+    return [int(path.name.removeprefix("step-")) for path in folder.glob("step-*")]
+
+
+def step_folder(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
+
+
+def warm_start(model: nn.Module, trained: Mapping[str, Tensor], modules: Iterable[str]) -> None:
+    """Copies these blocks of a trained model into `model`, strictly.
+
+    Raises UserError, with the name, where a block has a parameter that the other side lacks or has in another shape.
+    """
+    state = model.state_dict()
+    for module in modules:
+        ours = {name for name in state if f"{name}.".startswith(f"{module}.")}
+        theirs = {name for name in trained if f"{name}.".startswith(f"{module}.")}
+        kind = type(model).__name__
+        if not ours | theirs:
+            raise UserError(f"warm start: neither {kind} nor the trained model has a block {module!r}")
+        if odd := sorted(ours ^ theirs):
+            raise UserError(
+                f"warm start: {odd[0]!r} is only in {'the trained model' if odd[0] in theirs else kind}; give both "
+                f"models the same block {module!r}, or name other blocks in warm_start.modules"
+            )
+        for name in sorted(ours):
+            if state[name].shape != trained[name].shape:
+                raise UserError(
+                    f"warm start: {name!r} is {tuple(trained[name].shape)} in the trained model and "
+                    f"{tuple(state[name].shape)} in {kind}; give both the same sizes"
+                )
+            state[name].copy_(trained[name])
+
+
+def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+        return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what a killed run left half-written or half-removed."""
+    for leftover in [*folder.glob(".partial-*"), *folder.glob(".removed-*")]:
+        shutil.rmtree(leftover, ignore_errors=True)

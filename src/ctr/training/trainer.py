@@ -1,0 +1,190 @@
+"""The loop."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from torch import nn
+
+from ctr.batch import Batch, DataModule, Loader
+from ctr.errors import UserError
+from ctr.metrics import METRICS, Metric, Scores, score
+from ctr.training import checkpoint, snapshot
+from ctr.training.device import Precision, autocast, find_device
+from ctr.training.evaluate import evaluate, predictions
+from ctr.training.objective import Objective
+from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
+from ctr.training.progress import Progress
+from ctr.training.run_log import RunLog
+from ctr.training.schedule import Schedule
+
+
+class Trainer:
+    """Trains, evaluates on the valid split every epoch or every `eval_every` steps, keeps the best weights by
+    `monitor`, and stops after `patience` evaluations without a better one. It never reads the test split.
+
+    `groups` gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
+    `clip_norm` bounds the norm of all gradients together, L2 included; `order` is how rows are drawn
+    (ctr.data.loader); `save_every` adds checkpoints between evaluations. Null turns a limit off.
+    """
+
+    def __init__(
+        self,
+        *,
+        objective: Objective,
+        metrics: Sequence[str],
+        monitor: str,
+        optimizer: MakeOptimizer,
+        groups: Mapping[str, Mapping[str, float]],
+        schedule: Schedule,
+        clip_norm: float | None,
+        batch_size: int,
+        eval_batch_size: int,
+        order: str,
+        max_epochs: int,
+        max_steps: int | None,
+        patience: int | None,
+        eval_every: int | None,
+        save_every: int | None,
+        log_every: int,
+        precision: Precision,
+        compile: bool,
+        device: str,
+        seed: int,
+    ):
+        for name in (*metrics, monitor):
+            if name not in METRICS:
+                raise UserError(f"there is no metric {name!r}; known are {', '.join(METRICS)}")
+        if METRICS[monitor].higher_is_better is None:
+            raise UserError(f"monitor: {monitor} has no better direction; choose another metric")
+        counts = {"max_epochs": max_epochs, "max_steps": max_steps, "patience": patience, "eval_every": eval_every}
+        counts |= {"save_every": save_every, "log_every": log_every, "eval_batch_size": eval_batch_size}
+        for name, count in counts.items():
+            if count is not None and count < 1:
+                raise UserError(f"{name} must be at least 1, found {count}")
+        if clip_norm is not None and not clip_norm > 0:
+            raise UserError(f"clip_norm must be null or positive, found {clip_norm}")
+        self.objective, self.schedule = objective, schedule
+        self.metrics: list[Metric] = [METRICS[name] for name in dict.fromkeys([*metrics, monitor])]
+        self.monitor = METRICS[monitor]
+        self.make_optimizer, self.groups, self.clip_norm = optimizer, read_groups(groups), clip_norm
+        self.batch_size, self.eval_batch_size, self.order, self.seed = batch_size, eval_batch_size, order, seed
+        self.max_epochs, self.max_steps, self.patience = max_epochs, max_steps, patience
+        self.eval_every, self.save_every, self.log_every = eval_every, save_every, log_every
+        self.precision, self.compile, self.device = precision, compile, find_device(device)
+
+    def fit(self, model: nn.Module, data: DataModule, out: Path, console: Console) -> Progress:
+        """Trains in `out`, going on from its newest checkpoint if it has one.
+
+        Leaves the best weights in `model`, and returns the progress with their scores on the valid split.
+
+        Raises UserError for a checkpoint of another schema or model, a monitor that is undefined on the valid
+        split, and a loss that is not finite.
+        """
+        self._check_monitor(data)
+        loader = data.loader("train", self.batch_size, order=self.order, seed=self.seed)
+        total_steps = min(self.max_epochs * len(loader), self.max_steps or sys.maxsize)
+        model.to(self.device)
+        optimizer = GroupedOptimizer(model, self.make_optimizer, self.groups)
+        folder, progress = out / "checkpoints", Progress()
+        if stored := checkpoint.load_newest(folder):
+            progress = snapshot.put_back(stored, model, optimizer, data.schema)
+            console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
+        run = torch.compile(model) if self.compile else model
+
+        with RunLog(out, console, progress, total_steps, self.monitor.name) as log:
+            for batch in self._batches(loader, progress, total_steps):
+                optimizer.scale_lr(self.schedule.scale(progress, total_steps))
+                loss, norm = self._step(run, optimizer, batch.to(self.device), progress)
+                progress.advance(loss, len(batch), len(loader))
+                evaluation_due = self._evaluation_due(progress, total_steps)
+                if evaluation_due or progress.step % self.log_every == 0:
+                    log.train(progress, {"grad_norm": norm, **optimizer.lrs()})
+                if evaluation_due:
+                    scores = self.evaluate(model, data, "valid")
+                    progress.evaluated(scores, self._improves(scores, progress))
+                    log.valid(progress, scores)
+                if evaluation_due or (self.save_every and progress.step % self.save_every == 0):
+                    progress.seconds, progress.saved = log.seconds(), progress.step
+                    checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
+
+        snapshot.load_weights(model, checkpoint.load_best(folder))
+        return progress
+
+    def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
+        """The model's metrics on a split."""
+        model.to(self.device)
+        with autocast(self.device, self.precision):
+            return evaluate(model, data.loader(split, self.eval_batch_size), self.objective, self.metrics, self.device)
+
+    def evaluate_law(self, data: DataModule, split: str) -> dict[str, Scores]:
+        """What the law behind the labels scores, where it is known: "realised" on the very labels of the split,
+        "expected" on average over labels that could have been drawn. No model does better on average."""
+        if split not in data.law:
+            return {}
+        loader, logits = data.loader(split, self.eval_batch_size), data.law[split]
+        drawn = predictions(loader, logits, self.objective)
+        average = predictions(loader, logits, self.objective, labels=logits.sigmoid())
+        return {"realised": score(drawn, self.metrics), "expected": score(average, self.metrics)}
+
+    def _batches(self, loader: Loader, progress: Progress, total_steps: int) -> Iterator[Batch]:
+        """Batches from where the progress is, until the training has had enough."""
+        while not self._finished(progress, total_steps):
+            for batch in loader.batches(progress.epoch, skip=progress.batch):
+                yield batch
+                if self._finished(progress, total_steps):
+                    return
+
+    def _finished(self, progress: Progress, total_steps: int) -> bool:
+        return progress.step >= total_steps or (self.patience is not None and progress.stalled >= self.patience)
+
+    def _evaluation_due(self, progress: Progress, total_steps: int) -> bool:
+        every = progress.step % self.eval_every == 0 if self.eval_every else progress.batch == 0
+        return every or progress.step == total_steps
+
+    def _step(
+        self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress
+    ) -> tuple[float, float]:
+        """One update. Returns the loss and the gradients' norm; stops before the update where one is not finite."""
+        model.train()
+        with autocast(self.device, self.precision):
+            logits = model(batch.ids, batch.values)
+        loss = self.objective.loss(logits.float(), batch.labels, batch.weights)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.add_l2()
+        norm = optimizer.clip(self.clip_norm)
+        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+            last = f"step {progress.saved}" if progress.saved else "none yet"
+            raise UserError(
+                f"step {progress.step + 1} (epoch {progress.epoch}, batch {progress.batch}): the loss is "
+                f"{loss.item():g} and the gradient's norm {norm.item():g}; the weights were not updated. Last good "
+                f"checkpoint: {last}. Look for extreme values in the data, or lower trainer.optimizer.lr"
+            )
+        optimizer.step()
+        return loss.item(), norm.item()
+
+    def _improves(self, scores: Scores, progress: Progress) -> bool:
+        name = self.monitor.name
+        if name not in scores.values:
+            raise UserError(f"{name} of the valid split is undefined at step {progress.step}: {scores.undefined[name]}")
+        if progress.best is None:
+            return True
+        difference = scores.values[name] - progress.best.values[name]
+        return difference > 0 if self.monitor.higher_is_better else difference < 0
+
+    def _check_monitor(self, data: DataModule) -> None:
+        """Before any training: is the monitor defined on these labels?"""
+        loader = data.loader("valid", self.eval_batch_size)
+        num_rows = sum(len(batch) for batch in loader.batches())
+        scores = score(predictions(loader, torch.zeros(num_rows).double(), self.objective), [self.monitor])
+        if reason := scores.undefined.get(self.monitor.name):
+            raise UserError(
+                f"monitor={self.monitor.name} is undefined on the valid split: {reason}. Choose another monitor, or "
+                f"a valid split that has it"
+            )
