@@ -5,6 +5,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from ctr.blocks.dropout import Dropout
+
 Activation = Literal["relu", "tanh", "sigmoid", "identity"]
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -40,7 +42,7 @@ class MLP(nn.Module):
             layers.append(xavier_linear(self.out_features, width))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(width, eps=batch_norm_eps))
-            layers += [ACTIVATIONS[activation](), nn.Dropout(dropout)]
+            layers += [ACTIVATIONS[activation](), Dropout(dropout)]
             self.out_features = width
         self.layers = nn.Sequential(*layers)
 

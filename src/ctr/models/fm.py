@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from ctr.blocks import FeatureEmbedding, FeatureLinear, FMInteraction
+from ctr.blocks import Dropout, FeatureEmbedding, FeatureLinear, FMInteraction
 from ctr.schema import FeatureSchema
 
 
@@ -19,7 +19,7 @@ class FM(nn.Module):
         super().__init__()
         self.linear = FeatureLinear(schema, bias=bias)
         self.embedding = FeatureEmbedding(schema, embedding_dim, init_std=init_std)
-        self.dropout = nn.Dropout(embedding_dropout)
+        self.dropout = Dropout(embedding_dropout)
         self.interaction = FMInteraction()
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from ctr.blocks import MLP, BiInteraction, FeatureEmbedding, FeatureLinear
+from ctr.blocks import MLP, BiInteraction, Dropout, FeatureEmbedding, FeatureLinear
 from ctr.blocks.mlp import Activation, xavier_linear
 from ctr.schema import FeatureSchema
 
@@ -40,7 +40,7 @@ class NFM(nn.Module):
         self.pooling = nn.Sequential(
             BiInteraction(),
             nn.BatchNorm1d(embedding_dim, eps=batch_norm_eps) if pooling_batch_norm else nn.Identity(),
-            nn.Dropout(pooling_dropout),
+            Dropout(pooling_dropout),
         )
         self.mlp = MLP(
             embedding_dim,
