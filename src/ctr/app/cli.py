@@ -57,7 +57,9 @@ def explain(error: Exception) -> str:
     message = str(error).strip()
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = error.missing_cfg_file.split("/")[-1]
-        return _with_nearest(f"there is no {error.missing_cfg_file}; there are {', '.join(error.options)}", choice, error.options)
+        return _with_nearest(
+            f"there is no {error.missing_cfg_file}; there are {', '.join(error.options)}", choice, error.options
+        )
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__

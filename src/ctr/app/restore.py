@@ -36,7 +36,9 @@ def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ())
     Raises UserError where the folder holds no run, or the data are no longer those that it was trained on.
     """
     try:
-        changed = OmegaConf.merge(OmegaConf.create(run_folder.read_config(out)), OmegaConf.from_dotlist(list(overrides)))
+        changed = OmegaConf.merge(
+            OmegaConf.create(run_folder.read_config(out)), OmegaConf.from_dotlist(list(overrides))
+        )
     except OmegaConfBaseException as error:
         raise UserError(f"overrides {list(overrides)}: {error}") from error
     config: Any = OmegaConf.to_container(changed)

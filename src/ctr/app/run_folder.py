@@ -91,7 +91,9 @@ def recorded_threads(out: Path) -> int | None:
 
 def seconds(out: Path, stages: Mapping[str, Any]) -> float:
     """Spent on all stages that were trained here."""
-    newest = (checkpoint.load_newest(out / name / "checkpoints") for name, stage in stages.items() if not stage.get("from"))
+    newest = (
+        checkpoint.load_newest(out / name / "checkpoints") for name, stage in stages.items() if not stage.get("from")
+    )
     return sum(float(stored.meta["progress"]["seconds"]) for stored in newest if stored)
 
 
@@ -102,7 +104,10 @@ def write_json(path: Path, content: Any) -> None:
 def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
     """The config and the model's parameters, beside the stage's curves."""
     with SummaryWriter(str(folder)) as writer:
-        for name, text in {"config": yaml.safe_dump(dict(config), sort_keys=False), "model": summary.parameters(model)}.items():
+        for name, text in {
+            "config": yaml.safe_dump(dict(config), sort_keys=False),
+            "model": summary.parameters(model),
+        }.items():
             writer.add_text(name, "    " + text.replace("\n", "\n    "))  # indented: a block of code in Markdown
 
 
@@ -115,5 +120,9 @@ def _write(path: Path, text: str) -> None:
 
 def _flat(node: Any, path: str = "") -> dict[str, Any]:
     if isinstance(node, Mapping) and node:
-        return {key: value for name, item in node.items() for key, value in _flat(item, f"{path}.{name}" if path else str(name)).items()}
+        return {
+            key: value
+            for name, item in node.items()
+            for key, value in _flat(item, f"{path}.{name}" if path else str(name)).items()
+        }
     return {path: node}

@@ -143,7 +143,9 @@ class FittedNumeric:
     def encode(self, column: pa.ChunkedArray, where: str) -> tuple[Tensor, Tensor]:
         x = numbers(column, where)
         values = np.where(x.is_null().to_numpy(), 0.0, self.scale(pc.fill_null(x, 0.0).to_numpy()))
-        return torch.zeros((len(values), 1), dtype=torch.int64), torch.from_numpy(values.astype(np.float32)).unsqueeze(1)
+        return torch.zeros((len(values), 1), dtype=torch.int64), torch.from_numpy(values.astype(np.float32)).unsqueeze(
+            1
+        )
 
 
 KINDS: dict[str, type[Categorical | MultiValued | Numeric]] = {

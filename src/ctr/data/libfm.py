@@ -55,7 +55,9 @@ class LibFM:
         self.root, self.labels, self.source = root, labels, source
         self.files = {"train": train, "valid": valid, "test": test}
         self.starts = dict(starts) if starts else {"features": 0}
-        if sorted(self.starts.values()) != list(self.starts.values()) or len(set(self.starts.values())) < len(self.starts):
+        if sorted(self.starts.values()) != list(self.starts.values()) or len(set(self.starts.values())) < len(
+            self.starts
+        ):
             raise UserError(f"starts must rise from field to field, found {self.starts}")
 
     def open(self) -> InMemoryData:
@@ -84,7 +86,9 @@ class LibFM:
     def _field_of_entries(self, rows: SparseRows, path: Path) -> np.ndarray:
         field = np.searchsorted(np.array(list(self.starts.values())), rows.ids, side="right") - 1
         if (below := np.flatnonzero(field < 0)).size:
-            raise UserError(f"{path}: id {rows.ids[below[0]]} lies before the first field's start; starts are {self.starts}")
+            raise UserError(
+                f"{path}: id {rows.ids[below[0]]} lies before the first field's start; starts are {self.starts}"
+            )
         return field
 
 

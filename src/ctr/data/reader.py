@@ -68,7 +68,11 @@ def _read_parquet(path: Path, columns: list[str], delimiter: str) -> pa.Table:
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column.dictionary_decode().cast(pa.string()) if pa.types.is_dictionary(column.type) else column.cast(pa.string())
+    return (
+        column.dictionary_decode().cast(pa.string())
+        if pa.types.is_dictionary(column.type)
+        else column.cast(pa.string())
+    )
 
 
 def _check_columns(path: Path, header: list[str], columns: list[str]) -> None:

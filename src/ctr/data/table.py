@@ -64,9 +64,7 @@ class Table:
         }
         schema = FeatureSchema(tuple(encoder.field for encoder in encoders.values()))
         groups = _GroupNumbers()
-        splits = {
-            split: self._rows(table, paths[split], encoders, schema, groups) for split, table in tables.items()
-        }
+        splits = {split: self._rows(table, paths[split], encoders, schema, groups) for split, table in tables.items()}
         return InMemoryData(schema, splits, labels=self.labels, notes=_notes(splits, schema, encoders))
 
     def _rows(
@@ -128,9 +126,7 @@ class _GroupNumbers:
         return torch.tensor(known, dtype=torch.int64)[torch.from_numpy(coded.indices.to_numpy().astype(np.int64))]
 
 
-def _notes(
-    splits: Mapping[str, Batch], schema: FeatureSchema, encoders: Mapping[str, Encoder]
-) -> tuple[str, ...]:
+def _notes(splits: Mapping[str, Batch], schema: FeatureSchema, encoders: Mapping[str, Encoder]) -> tuple[str, ...]:
     """What the encoding did not keep as it was: unseen and rare tokens, tokens beyond max_items."""
     notes = []
     slot_fields = torch.tensor(schema.slot_fields)
@@ -145,5 +141,7 @@ def _notes(
                 notes.append(f"{field.name}: unseen or rare tokens, counted as OOV: {', '.join(found)}")
         encoder = encoders[field.name]
         if isinstance(encoder, FittedMultiValued) and encoder.dropped:
-            notes.append(f"{field.name}: {encoder.dropped:,} tokens beyond the first {field.num_slots} of a cell left out")
+            notes.append(
+                f"{field.name}: {encoder.dropped:,} tokens beyond the first {field.num_slots} of a cell left out"
+            )
     return tuple(notes)

@@ -111,7 +111,9 @@ def prune(folder: Path) -> None:
     """Removes all checkpoints but the two newest and the best ones that these name."""
     present = sorted(steps(folder))
     newest = present[-2:]
-    best = {json.loads((step_folder(folder, step) / "meta.json").read_text())["progress"]["best_step"] for step in newest}
+    best = {
+        json.loads((step_folder(folder, step) / "meta.json").read_text())["progress"]["best_step"] for step in newest
+    }
     for step in set(present) - {*newest, *best}:
         doomed = folder / f".removed-{step}"
         step_folder(folder, step).rename(doomed)  # first out of sight, so that no half of it can be taken for one

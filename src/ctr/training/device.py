@@ -18,7 +18,9 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"device={name} is not on this machine: {str(error).splitlines()[0]}; use device=cpu") from error
+        raise UserError(
+            f"device={name} is not on this machine: {str(error).splitlines()[0]}; use device=cpu"
+        ) from error
     return device
 
 

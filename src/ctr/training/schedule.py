@@ -47,7 +47,9 @@ class Cosine:
 
     def __init__(self, *, warmup_steps: int, min_scale: float):
         if warmup_steps < 0 or not 0 <= min_scale <= 1:
-            raise UserError(f"cosine needs warmup_steps >= 0 and min_scale in [0, 1], found {warmup_steps}, {min_scale}")
+            raise UserError(
+                f"cosine needs warmup_steps >= 0 and min_scale in [0, 1], found {warmup_steps}, {min_scale}"
+            )
         self.warmup_steps, self.min_scale = warmup_steps, min_scale
 
     def scale(self, progress: Progress, total_steps: int) -> float:
