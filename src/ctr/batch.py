@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -37,13 +37,14 @@ class Batch:
     def to(self, device: torch.device) -> Batch:
         return self._each(lambda tensor: tensor.to(device, non_blocking=True))
 
-    def _each(self, change: _Change) -> Batch:
-        parts = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Batch(**{name: None if part is None else change(part) for name, part in parts.items()})
-
-
-class _Change(Protocol):
-    def __call__(self, tensor: Tensor, /) -> Tensor: ...
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        return Batch(
+            change(self.ids),
+            change(self.values),
+            change(self.labels),
+            None if self.groups is None else change(self.groups),
+            None if self.weights is None else change(self.weights),
+        )
 
 
 class Loader(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,6 @@ def explain(error: Exception) -> str:
     return message
 
 
-def _with_nearest(message: str, word: str, known: list[str]) -> str:
+def _with_nearest(message: str, word: str, known: Sequence[str]) -> str:
     close = get_close_matches(word, known, n=1)
     return f"{message}; did you mean {close[0]!r}?" if close else message

@@ -121,7 +121,7 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def _check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], runtime: set[str], path: str) -> None:
     parameters = inspect.signature(target).parameters
-    hints = typing.get_type_hints(target.__init__)  # type: ignore[misc]
+    hints = typing.get_type_hints(target.__init__)
     name = getattr(target, "__name__", str(target))
     known = [key for key in parameters if key not in runtime]
     for key, value in arguments.items():

@@ -47,7 +47,7 @@ def trusted(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
 def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
     """Writes the resolved config. Refuses to go on with a run of another config."""
     if (out / CONFIG).exists():
-        before, now = _flat(read_config(out)), _flat(config)
+        before, now = flat(read_config(out)), flat(config)
         changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
         if differing := [key for key in changed if key.split(".")[-1] not in MAY_CHANGE]:
             shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
@@ -74,7 +74,7 @@ def read_scores(out: Path) -> dict[str, Any]:
 
 def last_stage(out: Path) -> str:
     """The stage whose model is the run's result."""
-    return list(read_config(out)["stages"])[-1]
+    return str(list(read_config(out)["stages"])[-1])
 
 
 def record_machine(out: Path, threads: int) -> None:
@@ -118,11 +118,11 @@ def _write(path: Path, text: str) -> None:
     os.replace(partial, path)
 
 
-def _flat(node: Any, path: str = "") -> dict[str, Any]:
+def flat(node: Any, path: str = "") -> dict[str, Any]:
     if isinstance(node, Mapping) and node:
         return {
             key: value
             for name, item in node.items()
-            for key, value in _flat(item, f"{path}.{name}" if path else str(name)).items()
+            for key, value in flat(item, f"{path}.{name}" if path else str(name)).items()
         }
     return {path: node}

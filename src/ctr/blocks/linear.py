@@ -13,11 +13,15 @@ class FeatureLinear(nn.Module):
     Rendle, "Factorization Machines", ICDM 2010, the first two terms of equation 1.
     """
 
+    bias: Tensor
+
     def __init__(self, schema: FeatureSchema, *, bias: bool = True):
         super().__init__()
         self.weight = FeatureEmbedding(schema, 1, init_std=0.0)
-        self.bias = nn.Parameter(torch.zeros(1)) if bias else None
+        if bias:
+            self.bias = nn.Parameter(torch.zeros(1))
+        else:
+            self.register_buffer("bias", torch.zeros(1), persistent=False)  # w_0 = 0, and no parameter
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        sums: Tensor = self.weight(ids, values).sum(dim=(1, 2))
-        return sums if self.bias is None else sums + self.bias
+        return self.bias + self.weight(ids, values).sum(dim=(1, 2))

@@ -54,7 +54,6 @@ class DeepFM(nn.Module):
         """y_FM, (B,)."""
         pairs = self.bi_interaction(xv)  # (B, D)
         if self.fm_output == "sum":
-            return self.linear(ids, values) + pairs.sum(dim=-1)
+            return pairs.sum(dim=-1) + self.linear(ids, values)
         first = self.fields(self.linear.weight(ids, values)).squeeze(-1)  # (B, F)
-        y = torch.cat([first, pairs], dim=-1) @ self.fm_weights
-        return y if self.linear.bias is None else y + self.linear.bias
+        return self.linear.bias + torch.cat([first, pairs], dim=-1) @ self.fm_weights

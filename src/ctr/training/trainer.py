@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.console import Console
@@ -95,7 +96,7 @@ class Trainer:
         if stored := checkpoint.load_newest(folder):
             progress = snapshot.put_back(stored, model, optimizer, data.schema)
             console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
-        run = torch.compile(model) if self.compile else model
+        run = cast(nn.Module, torch.compile(model)) if self.compile else model
 
         with RunLog(out, console, progress, total_steps, self.monitor.name) as log:
             for batch in self._batches(loader, progress, total_steps):

@@ -1,0 +1,35 @@
+"""Scores a finished run again, with its best weights: `python scripts/evaluate.py RUN --split test`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from ctr.app.cli import guard
+from ctr.errors import UserError
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path, help="the run's folder")
+    parser.add_argument("--split", choices=["train", "valid", "test"], default="test")
+    parser.add_argument(
+        "--trust", nargs="*", default=[], help="packages of your own whose classes the run's config names"
+    )
+    parser.add_argument(
+        "overrides", nargs="*", help="keys of the run's config to change, such as dataset.root=elsewhere"
+    )
+    arguments = parser.parse_args()
+
+    from ctr.app import restore, run_folder
+
+    run = restore.restore(arguments.run, arguments.overrides, arguments.trust)
+    scores = run.trainer.evaluate(run.model, run.data, arguments.split).to_json()
+    print(json.dumps({arguments.split: scores}, indent=2))
+    if arguments.split != "train":
+        if scores != (stored := run_folder.read_scores(arguments.run)[arguments.split]):
+            raise UserError(f"the run's scores.json has {stored}: another machine, thread count or torch version?")
+        print("equal to the run's scores.json")
+
+
+if __name__ == "__main__":
+    guard(main)
