@@ -55,6 +55,8 @@ def guard(main: Callable[[], Any]) -> None:
 def explain(error: Exception) -> str:
     """The error's message, with the nearest known key or choice where one was misspelled."""
     message = str(error).strip()
+    if isinstance(error, UserError):
+        return message
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = error.missing_cfg_file.split("/")[-1]
         return _with_nearest(

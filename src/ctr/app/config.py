@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import ctr.data
 import ctr.models
@@ -40,8 +40,10 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     """The whole config as dicts, lists and numbers, with every interpolation resolved."""
     try:
         container = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key} has no value, and there is no default for it; set it") from error
     except OmegaConfBaseException as error:
-        raise UserError(f"config: {str(error).splitlines()[0]} (at {error.full_key or 'the root'})") from error
+        raise UserError(f"{error.full_key or 'config'}: {str(error).splitlines()[0]}") from error
     assert isinstance(container, dict)
     return typing.cast(dict[str, Any], container)
 
@@ -106,14 +108,14 @@ def _import_class(name: str, path: str) -> Callable[..., Any]:
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All nodes with a `_target_`, outer ones first, with their paths."""
+    """All nodes with a `_target_`, inner ones first, with their paths."""
     if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield path, node
         if odd := [key for key in node if isinstance(key, str) and key.startswith("_") and key not in SPECIAL]:
             raise UserError(f"{path}: key {odd[0]!r} is not supported; only {', '.join(sorted(SPECIAL))} are special")
         for key, value in node.items():
             yield from _targets(value, f"{path}.{key}" if path else str(key))
+        if "_target_" in node:
+            yield path, node
     elif isinstance(node, list):
         for i, value in enumerate(node):
             yield from _targets(value, f"{path}[{i}]")

@@ -22,7 +22,7 @@ from ctr.errors import UserError
 from ctr.training import checkpoint
 
 CONFIG, OVERRIDES, MACHINE = "config.yaml", "overrides.yaml", "machine.json"
-MAY_CHANGE = ("threads", "max_epochs", "max_steps", "patience")  # when a stopped run goes on
+MAY_CHANGE = ("max_epochs", "max_steps", "patience")  # when a stopped run goes on
 
 
 @contextmanager
@@ -102,7 +102,9 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
-    """The config and the model's parameters, beside the stage's curves."""
+    """The config and the model's parameters, once, beside the stage's curves."""
+    if any(folder.glob("events.*")):
+        return
     with SummaryWriter(str(folder)) as writer:
         for name, text in {
             "config": yaml.safe_dump(dict(config), sort_keys=False),

@@ -34,26 +34,27 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     trust = run_folder.trusted(config, overrides)
     check(config, trust)
     claim.check(config["claim"])
+    recipe = build(config["dataset"], trust, "dataset")
+    own = {name: stage for name, stage in config["stages"].items() if stage.get("from") is None}
+    trainers: dict[str, Trainer] = {
+        name: build(stage["trainer"], trust, f"stages.{name}.trainer") for name, stage in own.items()
+    }
     with run_folder.lock(out):
         run_folder.begin(out, config, overrides)
         config["threads"] = use_threads(run_folder.recorded_threads(out) or config["threads"])
         run_folder.record_machine(out, config["threads"])
-        data: DataModule = build(config["dataset"], trust, "dataset").open()
+        data: DataModule = recipe.open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{summary.headline(config)}\n{data.summary}", soft_wrap=True, highlight=False)
 
-        for name, stage in config["stages"].items():
-            if stage.get("from") is not None:
-                console.print(f"stage {name}: taken from {stage['from']}", soft_wrap=True)
-                continue
+        for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
             _warm_start(model, stage, config["stages"], out, data.schema)
-            trainer: Trainer = build(stage["trainer"], trust, f"stages.{name}.trainer")
             console.print(f"stage {name}: {summary.model_line(model)}", soft_wrap=True, highlight=False)
-            progress = trainer.fit(model, data, out / name, console)
             run_folder.write_tensorboard_text(out / name, config, model)
-        return _finish(out, config, model, trainer, data, progress, console)
+            progress = trainers[name].fit(model, data, out / name, console)
+        return _finish(out, config, model, trainers[name], data, progress, console)
 
 
 def _warm_start(

@@ -12,8 +12,14 @@ from torch import nn
 
 
 def headline(config: Mapping[str, Any]) -> str:
-    stages = " -> ".join(stage["model"]["_target_"].split(".")[-1] for stage in config["stages"].values())
-    return f"{stages} on {config['dataset']['_target_'].split('.')[-1]}, seed {config['seed']}, {config['threads']} threads"
+    """Which models, on what, how."""
+    dataset = config["dataset"].get("root") or config["dataset"]["_target_"].split(".")[-1]
+    return f"{chain(config)} on {dataset}, seed {config['seed']}, {config['threads']} threads"
+
+
+def chain(config: Mapping[str, Any]) -> str:
+    """The models of all stages, in order."""
+    return " -> ".join(stage["model"]["_target_"].split(".")[-1] for stage in config["stages"].values())
 
 
 def model_line(model: nn.Module) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctr.app import run_folder
+from ctr.app import run_folder, summary
 from ctr.errors import UserError
 
 IGNORED = ("seed", "threads")  # runs that differ in nothing else are repetitions of one experiment
@@ -49,10 +49,9 @@ def table(roots: Sequence[Path], split: str, metrics: Sequence[str]) -> pd.DataF
 
 def _row(runs: Sequence[Path], config: Mapping[str, Any], split: str, metrics: Sequence[str]) -> dict[str, Any]:
     all_scores = [run_folder.read_scores(run) for run in runs]
-    stages = run_folder.read_config(runs[0])["stages"].values()
     row: dict[str, Any] = {
         "dataset": Path(str(config.get("dataset.root", config["dataset._target_"].split(".")[-1]))).name,
-        "model": " -> ".join(stage["model"]["_target_"].split(".")[-1] for stage in stages),
+        "model": summary.chain(run_folder.read_config(runs[0])),
         "seeds": len(runs),
     }
     for metric in metrics or [name for name in all_scores[0][split] if name != "undefined"]:

@@ -24,4 +24,5 @@ class FeatureLinear(nn.Module):
             self.register_buffer("bias", torch.zeros(1), persistent=False)  # w_0 = 0, and no parameter
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        return self.bias + self.weight(ids, values).sum(dim=(1, 2))
+        sums: Tensor = self.weight(ids, values).sum(dim=(1, 2))
+        return self.bias + sums

@@ -54,6 +54,7 @@ class DeepFM(nn.Module):
         """y_FM, (B,)."""
         pairs = self.bi_interaction(xv)  # (B, D)
         if self.fm_output == "sum":
-            return pairs.sum(dim=-1) + self.linear(ids, values)
+            y: Tensor = self.linear(ids, values) + pairs.sum(dim=-1)
+            return y
         first = self.fields(self.linear.weight(ids, values)).squeeze(-1)  # (B, F)
         return self.linear.bias + torch.cat([first, pairs], dim=-1) @ self.fm_weights
