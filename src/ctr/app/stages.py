@@ -36,6 +36,8 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     claim.check(config["claim"])
     recipe = build(config["dataset"], trust, "dataset")
     own = {name: stage for name, stage in config["stages"].items() if stage.get("from") is None}
+    if not own:
+        raise UserError("stages: all of them are taken from other runs; nothing is left to train")
     trainers: dict[str, Trainer] = {
         name: build(stage["trainer"], trust, f"stages.{name}.trainer") for name, stage in own.items()
     }

@@ -24,11 +24,11 @@ class Dropout(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         if not self.training or self.dropped == 0:
             return inputs
-        if inputs.is_cuda:
+        if inputs.device.type != "cpu":
             return functional.dropout(inputs, self.p)
         draws = torch.empty((inputs.numel() + 3) // 4, dtype=torch.int64).random_(-(1 << 63), None)
         kept = draws.view(torch.int16)[: inputs.numel()].view(inputs.shape) >= self.dropped - LEVELS // 2
-        return inputs * (kept * (LEVELS / (LEVELS - self.dropped))).to(inputs.dtype)
+        return inputs * (kept.to(inputs.dtype) * (LEVELS / (LEVELS - self.dropped)))
 
     def extra_repr(self) -> str:
         return f"p={self.p}"

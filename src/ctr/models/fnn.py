@@ -47,7 +47,7 @@ class FNN(nn.Module):
         w = self.linear.weight(ids, values)  # (B, S, 1)
         v = self.embedding(ids, values)  # (B, S, D)
         rows = self.fields(torch.cat([w, v], dim=-1)).flatten(1)  # (B, F * (1 + D))
-        w_0 = self.linear.bias.expand(len(ids), 1)  # (B, 1)
+        w_0 = self.linear.bias.expand(ids.shape[0], 1)  # (B, 1)
         return torch.cat([w_0, rows], dim=-1)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:

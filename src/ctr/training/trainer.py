@@ -118,10 +118,9 @@ class Trainer:
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
-        """The model's metrics on a split."""
+        """The model's metrics on a split, in fp32 whatever the precision of training: rounded logits would tie."""
         model.to(self.device)
-        with autocast(self.device, self.precision):
-            return evaluate(model, data.loader(split, self.eval_batch_size), self.objective, self.metrics, self.device)
+        return evaluate(model, data.loader(split, self.eval_batch_size), self.objective, self.metrics, self.device)
 
     def evaluate_law(self, data: DataModule, split: str) -> dict[str, Scores]:
         """What the law behind the labels scores, where it is known: "realised" on the very labels of the split,

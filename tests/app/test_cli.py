@@ -1,0 +1,159 @@
+"""The command line, from outside: one message for a mistake, and runs that a kill does not hurt."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.app.compose import TINY
+from tests.conftest import ROOT
+
+ENVIRONMENT = {
+    **{k: v for k, v in os.environ.items() if k not in ("CTR_DATA", "HYDRA_FULL_ERROR")},
+    "OMP_NUM_THREADS": "1",
+}
+
+
+def python(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, **changes},
+        timeout=300,
+    )
+
+
+MISTAKES = [
+    (["modle=fm"], "did you mean 'model'"),
+    (["model=nfmm"], "did you mean 'nfm'"),
+    (["experiment=nope"], "there are deepfm_frappe_bars"),
+    (["model.embeding_dim=3"], "did you mean 'embedding_dim'"),
+    (["+model.embeding_dim=3"], "did you mean 'embedding_dim'"),
+    (["model.embedding_dim=large"], "expected a whole number, found 'large'"),
+    (["model.embedding_dropout=1.5"], "dropout must be"),
+    (["model._target_=torch.load"], "not allowed"),
+    (["precision=fp8"], "one of fp32, bf16"),
+    (["device=cuda:99"], "use device=cpu"),
+    (["trainer.monitor=aucc"], "there is no metric 'aucc'"),
+    (["trainer.optimizer.lr=1e30"], "the weights were not updated"),
+    (["dataset=frappe", "dataset.root=no/such/folder"], "which is no folder"),
+    (["dataset=table"], "dataset.fields has no value"),
+    (["trust=[]", "+trust_me=1"], None),
+]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"), MISTAKES, ids=lambda value: " ".join(value or [""]) if isinstance(value, list) else ""
+)
+def test_a_mistake_ends_in_one_message_and_no_traceback(overrides, message, tmp_path):
+    tiny = TINY if not any("dataset=" in override for override in overrides) else ["trainer=debug"]
+    result = python("train.py", *tiny, *overrides, f"hydra.run.dir={tmp_path}")
+    if message is None:  # an added key that nothing reads is no mistake that can be told from a wish
+        assert result.returncode == 0
+        return
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr + result.stdout
+
+
+def test_a_traceback_is_there_for_those_who_ask():
+    assert "Traceback" in python("train.py", "model=nfmm", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_help_and_config_come_without_importing_torch():
+    code = "import sys; sys.argv = ['train.py', '--help']; import runpy\n"
+    code += (
+        "try: runpy.run_path('train.py', run_name='__main__')\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    )
+    result = python("-c", code)
+    assert "Choices of the groups" in result.stdout
+    assert result.stdout.strip().endswith("False")
+
+
+def test_a_killed_run_goes_on_and_ends_bit_identical(tmp_path):
+    """FNN with its FM stage, dropout and batch norm, killed twice: within each stage."""
+    command = ["train.py", *TINY, "model=fnn", "model.hidden_dims=[8]", "model.batch_norm=true"]
+    command += ["dataset.num_train=20000", "trainer.max_steps=150", "stages.pretrain.trainer.max_steps=150"]
+    command += ["trainer.max_epochs=9", "trainer.patience=null", "stages.pretrain.trainer.patience=null"]
+    command += ["trainer.save_every=7", "stages.pretrain.trainer.save_every=7"]
+    assert python(*command, f"hydra.run.dir={tmp_path / 'whole'}").returncode == 0
+    killed = tmp_path / "killed"
+    for stage in ("pretrain", "train"):
+        process = subprocess.Popen(
+            [sys.executable, *command, f"hydra.run.dir={killed}"], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 120
+        while not list((killed / stage / "checkpoints").glob("step-*[1-9]*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "the run was over before it could be killed"
+    result = python(*command, f"hydra.run.dir={killed}")
+    assert result.returncode == 0, result.stderr
+    assert "going on from step" in result.stdout
+
+    for stage in ("pretrain", "train"):
+        ends = [sorted((tmp_path / run / stage / "checkpoints").glob("step-*"))[-1] for run in ("whole", "killed")]
+        assert ends[0].name == ends[1].name
+        for name in ("model.safetensors", "trainer.safetensors"):
+            whole, resumed = load_file(ends[0] / name), load_file(ends[1] / name)
+            assert whole.keys() == resumed.keys()
+            assert all(whole[key].equal(resumed[key]) for key in whole)
+        records = [records_of(tmp_path / run / stage / "metrics.jsonl") for run in ("whole", "killed")]
+        assert records[0] == records[1]
+    scores = [json.loads((tmp_path / run / "scores.json").read_text()) for run in ("whole", "killed")]
+    for score in scores:
+        score.pop("seconds")
+    assert scores[0] == scores[1]
+
+
+def records_of(path):
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{k: v for k, v in record.items() if k != "train/examples_per_second"} for record in records]
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own():
+    command = [sys.executable, "train.py", *TINY, "trainer.max_steps=1"]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    outputs = [process.communicate(timeout=300)[0] for process in started]
+    folders = {line.split()[-1] for output in outputs for line in output.splitlines() if line.startswith("run  ")}
+    assert len(folders) == 3
+    assert all("outputs/synthetic/fm/" in folder for folder in folders)
+
+
+def test_a_sweep_runs_every_model_and_seed_and_a_table_sums_it_up(tmp_path):
+    sweep = ["model=fm,nfm", "seed=1,2", "trainer.max_steps=5", f"hydra.sweep.dir={tmp_path}"]
+    assert python("train.py", "-m", *TINY, *sweep).returncode == 0
+    names = sorted(path.parent.name for path in tmp_path.glob("*/scores.json"))
+    assert names == ["0-synthetic-fm-seed1", "1-synthetic-fm-seed2", "2-synthetic-nfm-seed1", "3-synthetic-nfm-seed2"]
+    for layout, mark in {"text": "FM", "markdown": "| Synthetic | NFM | 2 |", "csv": "Synthetic,FM,2,"}.items():
+        table = python("scripts/tabulate.py", str(tmp_path), "--metrics", "auc", "--format", layout)
+        assert mark in table.stdout
+        assert table.stdout.count("±") == 2
+
+
+def test_evaluate_reproduces_the_stored_score_and_says_so(tmp_path):
+    assert python("train.py", *TINY, "model=nfm", f"hydra.run.dir={tmp_path}").returncode == 0
+    again = python("scripts/evaluate.py", str(tmp_path), "--split", "test")
+    assert again.returncode == 0
+    assert "equal to the run's scores.json" in again.stdout
+    stored = json.loads((tmp_path / "scores.json").read_text())
+    stored["test"]["auc"] += 1e-12
+    (tmp_path / "scores.json").write_text(json.dumps(stored))
+    assert python("scripts/evaluate.py", str(tmp_path)).returncode == 1
+
+
+@pytest.mark.parametrize("script", ["tabulate.py", "evaluate.py"])
+def test_scripts_say_what_is_wrong_with_a_folder(script, tmp_path):
+    result = python(f"scripts/{script}", str(tmp_path))
+    assert result.returncode == 1
+    assert str(tmp_path) in result.stderr
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,79 @@
+"""Every file under configs/ composes, resolves and fits the classes it names."""
+
+import pytest
+import yaml
+
+from ctr.app import claim
+from ctr.app.config import check, plain
+from tests.app.compose import config
+from tests.conftest import ROOT
+
+FILLED = {  # what the user of a template fills in
+    "table": ["dataset.fields={user: categorical}"],
+}
+
+
+def choices(group: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
+
+
+GROUPS = sorted(path.name for path in (ROOT / "configs").iterdir() if path.is_dir())
+OVERRIDE = {"optimizer": "optimizer@trainer.optimizer", "schedule": "schedule@trainer.schedule"}
+
+
+@pytest.mark.parametrize(("group", "choice"), [(group, choice) for group in GROUPS for choice in choices(group)])
+def test_every_choice_of_every_group_passes_check(group, choice, monkeypatch):
+    monkeypatch.setenv("CTR_DATA", "somewhere")
+    composed = plain(config(f"{OVERRIDE.get(group, group)}={choice}", *FILLED.get(choice, [])))
+    check(composed)
+    claim.check(composed["claim"])
+
+
+@pytest.mark.parametrize("model", choices("model"))
+@pytest.mark.parametrize("stages", choices("stages"))
+def test_every_model_goes_with_every_chain_but_fnn_with_a_bias_of_its_own(model, stages):
+    if model == "fnn" and stages == "fm_pretrain":
+        pytest.skip("FNN has no `bias`; its chain is stages=fnn, which is its default")
+    if model != "fnn" and stages == "fnn":
+        pytest.skip("stages=fnn is FNN's")
+    composed = plain(config(f"model={model}", f"stages={stages}"))
+    check(composed)
+    assert list(composed["stages"]) == (["train"] if stages == "none" else ["pretrain", "train"])
+
+
+def test_only_fnn_asks_for_an_fm_stage_by_itself():
+    chains = {model: list(config(f"model={model}").stages) for model in choices("model")}
+    assert chains.pop("fnn") == ["pretrain", "train"]
+    assert set(map(tuple, chains.values())) == {("train",)}
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_an_experiment_opens_with_what_it_is_and_its_command(name):
+    text = (ROOT / "configs" / "experiment" / f"{name}.yaml").read_text()
+    assert text.startswith("# @package _global_\n# ")
+    assert f"python train.py experiment={name}" in text
+    assert yaml.safe_load(text)["claim"]["source"]
+
+
+def test_facts_of_the_machine_and_the_task_reach_the_trainers_of_all_stages():
+    composed = plain(config("model=fnn", "device=meta", "precision=bf16", "seed=5", "task=plus_minus_one"))
+    for stage in composed["stages"].values():
+        trainer = stage["trainer"]
+        assert (trainer["device"], trainer["precision"], trainer["seed"]) == ("meta", "bf16", 5)
+        assert trainer["monitor"] == "rmse"
+        assert trainer["objective"]["plus_minus_one"]
+
+
+def test_every_key_of_every_stage_can_be_set():
+    composed = plain(config("model=fnn", "stages.pretrain.trainer.max_epochs=5", "trainer.max_epochs=7"))
+    assert composed["stages"]["pretrain"]["trainer"]["max_epochs"] == 5
+    assert composed["stages"]["train"]["trainer"]["max_epochs"] == 7
+
+
+def test_a_group_learns_at_the_optimizers_rate_unless_told_otherwise():
+    trainer = plain(config("trainer.optimizer.lr=0.5", "trainer.groups.linear.lr=0.1"))["trainer"]
+    assert {name: group["lr"] for name, group in trainer["groups"].items()} == {
+        "embedding": 0.5,
+        "linear": 0.1,
+        "network": 0.5,
+    }
