@@ -89,9 +89,7 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(tmp_path):
         process = subprocess.Popen(
             [sys.executable, *command, f"hydra.run.dir={killed}"], cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 120
-        while not list((killed / stage / "checkpoints").glob("step-*[1-9]*")) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_for_a_checkpoint(killed / stage / "checkpoints")
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "the run was over before it could be killed"
     result = python(*command, f"hydra.run.dir={killed}")
@@ -111,6 +109,34 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(tmp_path):
     for score in scores:
         score.pop("seconds")
     assert scores[0] == scores[1]
+
+
+def test_a_terminated_run_saves_its_last_step_and_says_how_to_go_on(tmp_path):
+    command = [
+        sys.executable,
+        "train.py",
+        *TINY,
+        "trainer.max_steps=100000",
+        "trainer.max_epochs=100000",
+        "trainer.patience=null",
+    ]
+    process = subprocess.Popen(
+        [*command, f"hydra.run.dir={tmp_path}"], cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_a_checkpoint(tmp_path / "train" / "checkpoints")
+    process.send_signal(signal.SIGTERM)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 143
+    newest = max(int(path.name.removeprefix("step-")) for path in (tmp_path / "train" / "checkpoints").glob("step-*"))
+    assert f"stopped at step {newest:,}," in message
+    assert "goes on" in message
+    assert "Traceback" not in message
+
+
+def wait_for_a_checkpoint(folder):
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("step-*[1-9]*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def records_of(path):

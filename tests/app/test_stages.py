@@ -63,7 +63,7 @@ def test_an_fm_of_another_size_or_data_is_refused_with_the_reason(tmp_path):
     again = ["model=fnn", "model.hidden_dims=[8]", f"stages.pretrain.from={tmp_path / 'fm'}"]
     with pytest.raises(UserError, match=r"embedding.table.weight.*\(\d+, 3\)"):
         tiny_run(tmp_path / "a", *again)
-    with pytest.raises(UserError, match="schema .* of the checkpoint is not"):
+    with pytest.raises(UserError, match=r"schema .* of the checkpoint is not"):
         tiny_run(tmp_path / "b", *again, "model.embedding_dim=3", "dataset.vocabulary=15")
     with pytest.raises(UserError, match="not the folder of a run"):
         tiny_run(tmp_path / "c", "model=fnn", f"stages.pretrain.from={tmp_path / 'nowhere'}")

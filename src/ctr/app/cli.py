@@ -16,8 +16,9 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctr.errors import UserError
+from ctr.errors import Stopped, UserError
 
+GO_ON = "the same command with hydra.run.dir=<the run's folder> goes on"
 TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
 
 OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True)
@@ -48,8 +49,11 @@ def guard(main: Callable[[], Any]) -> None:
         print(f"error: {explain(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("stopped; the same command with hydra.run.dir=<the run's folder> goes on", file=sys.stderr)
+        print(f"stopped; {GO_ON}", file=sys.stderr)
         sys.exit(130)
+    except Stopped as error:
+        print(f"{error}; {GO_ON}", file=sys.stderr)
+        sys.exit(143)
 
 
 def explain(error: Exception) -> str:

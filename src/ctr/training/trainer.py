@@ -13,11 +13,12 @@ from rich.console import Console
 from torch import nn
 
 from ctr.batch import Batch, DataModule, Loader
-from ctr.errors import UserError
+from ctr.errors import Stopped, UserError
 from ctr.metrics import METRICS, Metric, Scores, score
 from ctr.training import checkpoint, snapshot
 from ctr.training.device import Precision, autocast, find_device
 from ctr.training.evaluate import evaluate, predictions
+from ctr.training.interrupt import on_sigterm
 from ctr.training.objective import Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
 from ctr.training.progress import Progress
@@ -85,7 +86,7 @@ class Trainer:
         Leaves the best weights in `model`, and returns the progress with their scores on the valid split.
 
         Raises UserError for a checkpoint of another schema or model, a monitor that is undefined on the valid
-        split, and a loss that is not finite.
+        split, and a loss that is not finite; Stopped after SIGTERM, once the state is saved.
         """
         self._check_monitor(data)
         loader = data.loader("train", self.batch_size, order=self.order, seed=self.seed)
@@ -98,7 +99,7 @@ class Trainer:
             console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
         run = cast(nn.Module, torch.compile(model)) if self.compile else model
 
-        with RunLog(out, console, progress, total_steps, self.monitor.name) as log:
+        with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log:
             for batch in self._batches(loader, progress, total_steps):
                 optimizer.scale_lr(self.schedule.scale(progress, total_steps))
                 loss, norm = self._step(run, optimizer, batch.to(self.device), progress)
@@ -110,9 +111,12 @@ class Trainer:
                     scores = self.evaluate(model, data, "valid")
                     progress.evaluated(scores, self._improves(scores, progress))
                     log.valid(progress, scores)
-                if evaluation_due or (self.save_every and progress.step % self.save_every == 0):
+                save_due = self.save_every is not None and progress.step % self.save_every == 0
+                if evaluation_due or save_due or stop.asked:
                     progress.seconds, progress.saved = log.seconds(), progress.step
                     checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
+                if stop.asked:
+                    raise Stopped(f"stopped at step {progress.step:,}, which is saved in {out}")
 
         snapshot.load_weights(model, checkpoint.load_best(folder))
         return progress
