@@ -34,11 +34,16 @@ def test_every_choice_of_every_group_passes_check(group, choice, monkeypatch):
 def test_every_model_goes_with_every_chain_but_fnn_with_a_bias_of_its_own(model, stages):
     if model == "fnn" and stages == "fm_pretrain":
         pytest.skip("FNN has no `bias`; its chain is stages=fnn, which is its default")
-    if model != "fnn" and stages == "fnn":
+    if model != "fnn" and stages.startswith("fnn"):
         pytest.skip("stages=fnn is FNN's")
     composed = plain(config(f"model={model}", f"stages={stages}"))
     check(composed)
     assert list(composed["stages"]) == (["train"] if stages == "none" else ["pretrain", "train"])
+
+
+@pytest.mark.parametrize("name", choices("experiment"))
+def test_an_experiments_model_can_be_trained_without_earlier_stages(name):
+    assert list(config(f"experiment={name}", "stages=none").stages) == ["train"]
 
 
 def test_only_fnn_asks_for_an_fm_stage_by_itself():

@@ -89,6 +89,11 @@ def test_a_finished_run_may_be_prolonged(tmp_path):
     assert run_folder.read_scores(tmp_path)["steps"] == 30
 
 
+def test_keys_for_a_stage_that_is_not_there_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"stages.pretrain.model names no class"):
+        tiny_run(tmp_path, "model=fm", "+stages.pretrain.trainer.max_epochs=3")
+
+
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     with run_folder.lock(tmp_path), pytest.raises(UserError, match="another process"):
         tiny_run(tmp_path, "model=fm")

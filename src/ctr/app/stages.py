@@ -34,6 +34,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     trust = run_folder.trusted(config, overrides)
     check(config, trust)
     claim.check(config["claim"])
+    _check_stages(config["stages"])
     recipe = build(config["dataset"], trust, "dataset")
     own = {name: stage for name, stage in config["stages"].items() if stage.get("from") is None}
     if not own:
@@ -57,6 +58,16 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
             run_folder.write_tensorboard_text(out / name, config, model)
             progress = trainers[name].fit(model, data, out / name, console)
         return _finish(out, config, model, trainers[name], data, progress, console)
+
+
+def _check_stages(stages: Mapping[str, Any]) -> None:
+    for name, stage in stages.items():
+        for part in ("model", "trainer"):
+            if "_target_" not in stage.get(part, {}):
+                raise UserError(
+                    f"stages.{name}.{part} names no class (_target_); a stage needs a model and a trainer. Is a file "
+                    f"setting keys of a stage that the choice of stages=... does not have?"
+                )
 
 
 def _warm_start(

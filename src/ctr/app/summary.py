@@ -43,16 +43,17 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
 
 def show(console: Console, out: Path, scores: Mapping[str, Any], model: nn.Module) -> None:
     """The table at the end of a run."""
-    table = Table(title=model_line(model), title_justify="left")
-    splits = [name for name in ("valid", "test", "law_realised", "law_expected") if name in scores]
-    titles = {"law_realised": "best possible (test)", "law_expected": "best possible (expected)"}
-    table.add_column("metric")
-    for split in splits:
-        table.add_column(titles.get(split, split), justify="right")
+    splits = {"valid": "valid", "test": "test", "law_realised": "test, by the true law"}
+    splits = {split: title for split, title in splits.items() if split in scores}
+    table = Table()
+    table.add_column("metric", no_wrap=True)
+    for title in splits.values():
+        table.add_column(title, justify="right")
     for metric in scores["valid"]:
         if metric != "undefined":
             table.add_row(metric, *(_cell(scores[split], metric) for split in splits))
     undefined = {f"{split} {name}": why for split in splits for name, why in scores[split].get("undefined", {}).items()}
+    console.print(model_line(model), soft_wrap=True, highlight=False)
     console.print(table)
     for name, reason in undefined.items():
         console.print(f"{name} is undefined: {reason}", soft_wrap=True)

@@ -71,7 +71,8 @@ class RunLog:
     def valid(self, progress: Progress, scores: Scores) -> None:
         """A record and a line of an evaluation."""
         self._write("valid", scores.values, progress)
-        shown = "  ".join(f"{name} {value:.5f}" for name, value in scores.values.items())
+        names = dict.fromkeys([self.monitor, *list(scores.values)[:2]])  # the others are in the record
+        shown = "  ".join(f"{name} {scores.values[name]:.5f}" for name in names)
         self.last_score = f"valid {self.monitor} {scores.values[self.monitor]:.5f}"
         best = "  best" if progress.improvements[-1] else ""
         self.console.print(
