@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from ctr.batch import Batch
 from ctr.schema import FeatureSchema, Field, FieldKind
@@ -14,6 +15,8 @@ from ctr.schema import FeatureSchema, Field, FieldKind
 ROOT = Path(__file__).parent.parent
 
 torch.set_num_threads(1)  # the suites run side by side
+settings.register_profile("ctr", deadline=None)  # on machines that are busy
+settings.load_profile("ctr")
 
 
 def mixed_schema() -> FeatureSchema:

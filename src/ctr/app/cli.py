@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ctr.errors import Stopped, UserError
+from ctr.errors import Stopped, UserError, nearest
 
 GO_ON = "the same command with hydra.run.dir=<the run's folder> goes on"
 TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
@@ -63,18 +62,12 @@ def explain(error: Exception) -> str:
         return message
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = error.missing_cfg_file.split("/")[-1]
-        return _with_nearest(
-            f"there is no {error.missing_cfg_file}; there are {', '.join(error.options)}", choice, error.options
-        )
+        choices = ", ".join(error.options)
+        return f"there is no {error.missing_cfg_file}; there are {choices}{nearest(choice, error.options)}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__
     if isinstance(cause, OmegaConfBaseException) and cause.parent_node is not None and cause.key is not None:
         known = [str(key) for key in cause.parent_node]
-        return _with_nearest(f"{message.splitlines()[0]} Known keys there: {', '.join(known)}", str(cause.key), known)
+        return f"{message.splitlines()[0]} Known keys there: {', '.join(known)}{nearest(cause.key, known)}"
     return message
-
-
-def _with_nearest(message: str, word: str, known: Sequence[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f"{message}; did you mean {close[0]!r}?" if close else message

@@ -12,7 +12,6 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
@@ -23,7 +22,7 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 import ctr.data
 import ctr.models
 import ctr.training
-from ctr.errors import UserError
+from ctr.errors import UserError, nearest
 
 TARGETS: dict[str, Callable[..., Any]] = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -88,11 +87,9 @@ def find_target(name: Any, trust: Sequence[str], path: str) -> Callable[..., Any
         return TARGETS[name]
     if isinstance(name, str) and name.split(".")[0] in trust:
         return _import_class(name, path)
-    close = get_close_matches(str(name), TARGETS, n=1)
-    meant = f"; did you mean {close[0]}?" if close else ""
     raise UserError(
-        f"{path}: _target_ {name!r} is not allowed{meant} A class of your own package needs trust=[package] on the "
-        f"command line"
+        f"{path}: _target_ {name!r} is not allowed; a class of your own package needs trust=[package] on the command "
+        f"line{nearest(name, TARGETS)}"
     )
 
 
@@ -128,9 +125,9 @@ def _check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], r
     known = [key for key in parameters if key not in runtime]
     for key, value in arguments.items():
         if key not in known:
-            close = get_close_matches(key, known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise UserError(f"{path}.{key}: {name} has no argument {key!r}, only {', '.join(known)}{meant}")
+            raise UserError(
+                f"{path}.{key}: {name} has no argument {key!r}, only {', '.join(known)}{nearest(key, known)}"
+            )
         expected = hints.get(key, Any)
         if not matches(value, expected):
             raise UserError(f"{path}.{key}: expected {_say(expected)}, found {value!r}")

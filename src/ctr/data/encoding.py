@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -14,9 +13,9 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
-from ctr.data.reader import numbers
+from ctr.data.reader import Place, float32, numbers
 from ctr.data.vocabulary import Vocabulary
-from ctr.errors import UserError
+from ctr.errors import UserError, nearest
 from ctr.schema import Field, FieldKind
 
 
@@ -25,7 +24,7 @@ class Encoder(Protocol):
 
     field: Field
 
-    def encode(self, column: pa.ChunkedArray, where: str) -> tuple[Tensor, Tensor]:
+    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
         """The ids within the field, (N, slots) int64, and the values, (N, slots) float32."""
         ...
 
@@ -34,9 +33,10 @@ class Categorical:
     """One token a cell. Tokens that occur less than `min_count` times in train share the OOV id."""
 
     def __init__(self, *, min_count: int = 1):
+        _at_least_one("min_count", min_count)
         self.min_count = min_count
 
-    def fit(self, name: str, column: pa.ChunkedArray, where: str) -> Encoder:
+    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
         return FittedCategorical(name, Vocabulary.fit(_counts(column), self.min_count))
 
 
@@ -45,7 +45,7 @@ class FittedCategorical:
         self.vocabulary = vocabulary
         self.field = Field(name, FieldKind.CATEGORICAL, vocabulary.num_features, 1, vocabulary.encoding)
 
-    def encode(self, column: pa.ChunkedArray, where: str) -> tuple[Tensor, Tensor]:
+    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
         ids = torch.from_numpy(_ids(column, self.vocabulary)).unsqueeze(1)
         return ids, torch.ones(ids.shape)
 
@@ -67,11 +67,14 @@ class MultiValued:
     ):
         if pooling not in ("sum", "mean"):
             raise UserError(f"pooling must be sum or mean, found {pooling!r}")
-        if not separator:
-            raise UserError("separator must not be empty")
+        if not isinstance(separator, str) or not separator:
+            raise UserError(f"separator must be text and not be empty, found {separator!r}")
+        if max_items is not None:
+            _at_least_one("max_items", max_items)
+        _at_least_one("min_count", min_count)
         self.separator, self.max_items, self.pooling, self.min_count = separator, max_items, pooling, min_count
 
-    def fit(self, name: str, column: pa.ChunkedArray, where: str) -> Encoder:
+    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
         tokens, lengths = _split(column, self.separator)
         vocabulary = Vocabulary.fit(_counts(tokens), self.min_count)
         num_slots = self.max_items or max(1, int(lengths.max(initial=0)))
@@ -85,7 +88,7 @@ class FittedMultiValued:
         self.field = Field(name, FieldKind.MULTIVALUED, vocabulary.num_features, num_slots, encoding)
         self.dropped = 0
 
-    def encode(self, column: pa.ChunkedArray, where: str) -> tuple[Tensor, Tensor]:
+    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
         tokens, lengths = _split(column, self.separator)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
@@ -109,7 +112,7 @@ class Scale:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if self.log:
-            x = np.where(x > -1, np.log1p(np.maximum(x, -1 + 1e-12)), -1.0)
+            x = np.log1p(x, where=x > -1, out=np.full(x.shape, -1.0))
         scaled: np.ndarray = (x - self.mean) / self.std
         return scaled
 
@@ -126,13 +129,15 @@ class Numeric:
             raise UserError(f"transform must be raw, z_score or log, found {transform!r}")
         self.transform = transform
 
-    def fit(self, name: str, column: pa.ChunkedArray, where: str) -> Encoder:
+    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
         if self.transform != "z_score":
             return FittedNumeric(name, Scale(log=self.transform == "log"))
-        x = numbers(column, where).drop_null().to_numpy()
+        x = numbers(column, place).drop_null().to_numpy()
         if len(x) == 0:
-            raise UserError(f"{where}: every cell of train is empty; z_score needs numbers")
-        return FittedNumeric(name, Scale(log=False, mean=float(x.mean()), std=float(x.std()) or 1.0))
+            raise UserError(f"{place}: every cell of train is empty; z_score needs numbers")
+        if x.min() == x.max():
+            return FittedNumeric(name, Scale(log=False, mean=float(x[0])))
+        return FittedNumeric(name, Scale(log=False, mean=float(x.mean()), std=float(x.std())))
 
 
 class FittedNumeric:
@@ -140,12 +145,11 @@ class FittedNumeric:
         self.scale = scale
         self.field = Field(name, FieldKind.NUMERIC, 1, 1, repr(scale))
 
-    def encode(self, column: pa.ChunkedArray, where: str) -> tuple[Tensor, Tensor]:
-        x = numbers(column, where)
+    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
+        x = numbers(column, place)
         values = np.where(x.is_null().to_numpy(), 0.0, self.scale(pc.fill_null(x, 0.0).to_numpy()))
-        return torch.zeros((len(values), 1), dtype=torch.int64), torch.from_numpy(values.astype(np.float32)).unsqueeze(
-            1
-        )
+        scaled = torch.from_numpy(float32(values, column, place)).unsqueeze(1)
+        return torch.zeros(scaled.shape, dtype=torch.int64), scaled
 
 
 KINDS: dict[str, type[Categorical | MultiValued | Numeric]] = {
@@ -160,20 +164,28 @@ def column_recipe(name: str, spec: str | Mapping[str, Any]) -> Categorical | Mul
 
     Raises UserError for an unknown kind or option, with the nearest known one.
     """
-    options = {"kind": spec} if isinstance(spec, str) else dict(spec)
+    options = dict(spec) if isinstance(spec, Mapping) else {"kind": spec}
     kind = options.pop("kind", None)
-    if kind not in KINDS:
-        raise UserError(f"field {name!r}: kind must be one of {', '.join(KINDS)}, found {kind!r}")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise UserError(f"field {name!r}: kind must be one of {', '.join(KINDS)}, found {kind!r}{nearest(kind, KINDS)}")
     known = list(inspect.signature(KINDS[kind]).parameters)
     for option in options:
         if option not in known:
-            close = get_close_matches(option, known, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
+            meant = nearest(option, known)
             raise UserError(f"field {name!r}: a {kind} field has no option {option!r}, only {', '.join(known)}{meant}")
+    if kind == "multivalued" and "separator" not in options:
+        raise UserError(
+            f"field {name!r}: a multivalued field needs its separator: {{kind: multivalued, separator: '|'}}"
+        )
     try:
         return KINDS[kind](**options)
-    except (TypeError, UserError) as error:
+    except UserError as error:
         raise UserError(f"field {name!r}: {error}") from error
+
+
+def _at_least_one(name: str, value: object) -> None:
+    if not isinstance(value, int) or value < 1:
+        raise UserError(f"{name} must be a whole number of at least 1, found {value!r}")
 
 
 def _counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import math
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,16 @@ from ctr.data.vocabulary import IdVocabulary
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema, Field, FieldKind
 
-LINE = re.compile(r"[^\s:]+(?:[ \t]+[0-9]+:[^\s:]+)*")
+LINE = re.compile(r"[^\s:_]+(?:[ \t]+[0-9]+:[^\s:_]+)*")
 MAX_ID = 2**63 - 1
+MAX_VALUE = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
 class SparseRows:
     """A file as it stands; N rows, M entries in all."""
 
+    lines: np.ndarray  # (N,) int64, where each row stands in the file
     labels: np.ndarray  # (N,) float64
     lengths: np.ndarray  # (N,) int64, entries a row
     ids: np.ndarray  # (M,) int64
@@ -81,13 +83,15 @@ class LibFM:
             for split, rows in splits.items()
         }
         notes = [f"{part.field.name}: {note}" for part in encoded for note in part.notes]
-        return InMemoryData(schema, batches, labels=self.labels, notes=tuple(notes))
+        return InMemoryData(schema, batches, labels=self.labels, source=str(paths["train"]), notes=tuple(notes))
 
     def _field_of_entries(self, rows: SparseRows, path: Path) -> np.ndarray:
         field = np.searchsorted(np.array(list(self.starts.values())), rows.ids, side="right") - 1
         if (below := np.flatnonzero(field < 0)).size:
+            row = np.searchsorted(rows.lengths.cumsum(), below[0], side="right")
             raise UserError(
-                f"{path}: id {rows.ids[below[0]]} lies before the first field's start; starts are {self.starts}"
+                f"{path}, line {rows.lines[row]}: id {rows.ids[below[0]]} lies before the first field's start; starts "
+                f"are {self.starts}"
             )
         return field
 
@@ -108,7 +112,7 @@ class _Encoded:
         kind = FieldKind.MULTIVALUED
         if num_slots == 1 and len(vocabulary.known) == 1:
             kind = FieldKind.NUMERIC
-        elif num_slots == 1 and (train.lengths == 1).all() and (train.values == 1).all():
+        elif num_slots == 1 and all((rows.lengths == 1).all() and (rows.values == 1).all() for rows in splits.values()):
             kind = FieldKind.CATEGORICAL
         slots, notes = {}, []
         for split, rows in splits.items():
@@ -129,7 +133,7 @@ def rows_of_field(rows: SparseRows, field_of_entry: np.ndarray, field: int) -> S
     mine = field_of_entry == field
     row = np.repeat(np.arange(len(rows.lengths)), rows.lengths)
     lengths = np.bincount(row[mine], minlength=len(rows.lengths))
-    return SparseRows(rows.labels, lengths, rows.ids[mine], rows.values[mine])
+    return SparseRows(rows.lines, rows.labels, lengths, rows.ids[mine], rows.values[mine])
 
 
 def read_libfm(path: Path, labels: Labels) -> SparseRows:
@@ -138,32 +142,42 @@ def read_libfm(path: Path, labels: Labels) -> SparseRows:
     Raises UserError, with the line, for what is not `LABEL ID:VALUE ...`, an id beyond int64, an id that stands
     twice in a row, a value or label that is not finite, and binary labels other than {0, 1} or {-1, 1}.
     """
-    ys, lengths, ids, values = [], [], [], []
+    classes: set[float] = set()
+    lines, ys, lengths, ids, values = [], [], [], [], []
     for number, text in _lines(path):
         where = f"{path}, line {number}"
         if LINE.fullmatch(text) is None:
             raise UserError(f"{where}: expected LABEL ID:VALUE ID:VALUE ..., found {text[:80]!r}")
         parts = text.replace(":", " ").split()
+        if any(len(digits) > 19 or int(digits) > MAX_ID for digits in parts[1::2]):
+            raise UserError(f"{where}: ids must be below 2^63, found {text[:80]!r}")
         row_ids = list(map(int, parts[1::2]))
         try:
             y, row_values = float(parts[0]), list(map(float, parts[2::2]))
         except ValueError as error:
-            raise UserError(f"{where}: {error}") from error
-        if not (math.isfinite(y) and all(map(math.isfinite, row_values))):
-            raise UserError(f"{where}: labels and values must be finite, found {text[:80]!r}")
-        if row_ids and max(row_ids) > MAX_ID:
-            raise UserError(f"{where}: ids must be below 2^63, found {max(row_ids)}")
+            raise UserError(f"{where}: expected numbers for the label and the values, found {text[:80]!r}") from error
+        if not all(abs(x) <= MAX_VALUE for x in (y, *row_values)):
+            raise UserError(f"{where}: labels and values must be finite and fit 32 bits, found {text[:80]!r}")
+        if labels == "binary" and y not in classes:
+            classes.add(y)
+            if not (classes <= {0.0, 1.0} or classes <= {-1.0, 1.0}):
+                raise UserError(
+                    f"{where}: labels must be 0 and 1, or -1 and 1; found {y:g}. Map it, or use task=regression"
+                )
         if len(set(row_ids)) < len(row_ids):
             raise UserError(f"{where}: an id stands twice in the row; add its values up into one entry")
+        lines.append(number)
         ys.append(y)
         lengths.append(len(row_ids))
         ids += row_ids
         values += row_values
     targets = np.array(ys, dtype=np.float64)
-    if labels == "binary":
-        targets = _zero_one(targets, path)
     return SparseRows(
-        targets, np.array(lengths, dtype=np.int64), np.array(ids, dtype=np.int64), np.array(values, dtype=np.float32)
+        np.array(lines, dtype=np.int64),
+        (targets + 1) / 2 if -1.0 in classes else targets,
+        np.array(lengths, dtype=np.int64),
+        np.array(ids, dtype=np.int64),
+        np.array(values, dtype=np.float32),
     )
 
 
@@ -171,19 +185,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines without comments ("# ..." at the end) and without empty ones."""
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
+        with opener(path, "rb") as file:
+            for number, raw in enumerate(file, start=1):
+                try:
+                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                except UnicodeDecodeError as error:
+                    raise UserError(f"{path}, line {number}: expected UTF-8, {error}") from error
                 if text := text.partition("#")[0].strip():
                     yield number, text
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def _zero_one(labels: np.ndarray, path: Path) -> np.ndarray:
-    found = set(labels.tolist())
-    if found <= {0.0, 1.0}:
-        return labels
-    if found <= {-1.0, 1.0}:
-        return (labels + 1) / 2
-    shown = ", ".join(f"{label:g}" for label in sorted(found)[:5])
-    raise UserError(f"{path}: labels must be 0 and 1, or -1 and 1; found {shown}. Map them, or use task=regression")

@@ -34,7 +34,7 @@ class BatchLoader:
         whole, rest = divmod(len(self.rows), self.batch_size)
         if self.order == "blocks":
             return max(1, whole)
-        return max(1, whole + (rest > 1 or (rest == 1 and self.batch_size == 1)))
+        return max(1, whole + (rest > 1))
 
     def batches(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch without the first `skip`; the same on every call."""
@@ -44,7 +44,7 @@ class BatchLoader:
                 stop = num_rows if i == num_batches - 1 else (i + 1) * size
                 yield self.rows.take(slice(i * size, stop))
             return
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self.seed * 1_000_003 + epoch) % 2**63)
         shuffled = torch.randperm(num_rows, generator=generator)
         starts = torch.arange(num_batches) * size
         if self.order == "blocks":

@@ -17,7 +17,10 @@ Labels = Literal["binary", "real"]
 
 
 class InMemoryData:
-    """The splits of a dataset with their schema. Refuses what cannot be trained on: an empty split, one class."""
+    """The splits of a dataset with their schema. Refuses what cannot be trained on: an empty split, one class.
+
+    `source` is where train's labels come from, for messages; `notes` are lines for the summary.
+    """
 
     def __init__(
         self,
@@ -25,6 +28,7 @@ class InMemoryData:
         splits: Mapping[str, Batch],
         *,
         labels: Labels,
+        source: str,
         law: Mapping[str, Tensor] | None = None,
         notes: tuple[str, ...] = (),
     ):
@@ -38,8 +42,8 @@ class InMemoryData:
         train = splits["train"].labels
         if labels == "binary" and train.min() == train.max():
             raise UserError(
-                f"all {len(train):,} labels of the train split are {train[0].item():g}; a classifier needs both "
-                f"classes. Check the label column, or use task=regression"
+                f"{source}: all {len(train):,} labels of the train split are {train[0].item():g}; a classifier needs "
+                f"both classes"
             )
 
     @property

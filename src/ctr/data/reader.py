@@ -5,15 +5,31 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from difflib import get_close_matches
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from ctr.errors import UserError
+from ctr.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class Place:
+    """A column of a file, for messages."""
+
+    path: Path
+    column: str
+
+    def __str__(self) -> str:
+        return f"{self.path}, column {self.column!r}"
+
+    def at(self, row: int) -> str:
+        """Where row number `row` (from 0) stands: a CSV has a header line, and cells without line ends."""
+        return f"{self}, row {row + 1}" if self.path.suffix == ".parquet" else f"{self}, line {row + 2}"
 
 
 def find(root: str, name: str, source: str) -> Path:
@@ -42,18 +58,23 @@ def read_columns(path: Path, columns: Sequence[str], delimiter: str = ",") -> pa
     read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
         return read(path, list(columns), delimiter)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeDecodeError, OSError, EOFError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError, EOFError, csv.Error) as error:
         raise UserError(f"{path}: {error}") from error
 
 
 def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
     with pa.input_stream(str(path), compression="detect") as stream:
-        header = next(csv.reader(io.TextIOWrapper(stream, encoding="utf-8", newline=""), delimiter=delimiter), [])
+        text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        header = next(csv.reader(text, delimiter=delimiter), [])
+    if not header:
+        raise UserError(f"{path}: the file is empty; expected a line of column names")
+    if any("\udc80" <= character <= "\udcff" for character in "".join(header)):
+        raise UserError(f"{path}: the line of column names is not UTF-8; save the file as UTF-8")
     _check_columns(path, header, columns)
     return arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(use_threads=False),  # so that errors name the row
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter),
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False),
         convert_options=arrow_csv.ConvertOptions(
             include_columns=columns, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
         ),
@@ -63,16 +84,14 @@ def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
 def _read_parquet(path: Path, columns: list[str], delimiter: str) -> pa.Table:
     _check_columns(path, parquet.read_schema(path).names, columns)
     table = parquet.read_table(path, columns=columns)
-    texts = [pc.fill_null(_as_text(column), "") for column in table.columns]
-    return pa.table(texts, names=table.column_names)
+    return pa.table([_as_text(table[name], Place(path, name)) for name in columns], names=columns)
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return (
-        column.dictionary_decode().cast(pa.string())
-        if pa.types.is_dictionary(column.type)
-        else column.cast(pa.string())
-    )
+def _as_text(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
+    try:
+        return pc.fill_null(column.cast(pa.string()), "")
+    except pa.ArrowNotImplementedError as error:
+        raise UserError(f"{place}: expected text or numbers, found the type {column.type}") from error
 
 
 def _check_columns(path: Path, header: list[str], columns: list[str]) -> None:
@@ -80,17 +99,10 @@ def _check_columns(path: Path, header: list[str], columns: list[str]) -> None:
         raise UserError(f"{path}: columns must differ; repeated: {', '.join(repeated)}")
     for name in columns:
         if name not in header:
-            close = get_close_matches(name, header, n=1)
-            meant = f"; did you mean {close[0]!r}?" if close else ""
-            raise UserError(f"{path}: no column {name!r}; the file has {', '.join(header)}{meant}")
+            raise UserError(f"{path}: no column {name!r}; the file has {', '.join(header)}{nearest(name, header)}")
 
 
-def line(row: int) -> str:
-    """Where row number `row` (from 0) stands in a file with a header."""
-    return f"line {row + 2}"
-
-
-def numbers(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
+def numbers(column: pa.ChunkedArray, place: Place) -> pa.ChunkedArray:
     """The column as float64, empty text as null. Raises UserError for what is no finite number, with its line."""
     texts = pc.utf8_trim_whitespace(column)
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
@@ -100,12 +112,22 @@ def numbers(column: pa.ChunkedArray, where: str) -> pa.ChunkedArray:
     except pa.ArrowInvalid:
         finite = pa.array([_is_number(text) for text in texts.to_pylist()])
     if (row := pc.index(finite, False).as_py()) >= 0:
-        raise UserError(f"{where}, {line(row)}: expected a finite number, found {column[row].as_py()!r}")
+        raise UserError(f"{place.at(row)}: expected a finite number, found {column[row].as_py()!r}")
+    return result
+
+
+def float32(values: np.ndarray, column: pa.ChunkedArray, place: Place) -> np.ndarray:
+    """The values in 32 bits. Raises UserError, with the line and the column's cell, for what does not fit."""
+    with np.errstate(over="ignore"):
+        result = values.astype(np.float32)
+    if (wrong := np.flatnonzero(~np.isfinite(result))).size:
+        row = int(wrong[0])
+        raise UserError(f"{place.at(row)}: {column[row].as_py()!r} is too large for a number of 32 bits")
     return result
 
 
 def _is_number(text: str | None) -> bool:
     try:
-        return text is None or pa.scalar(text).cast(pa.float64()).is_valid
+        return text is None or bool(np.isfinite(pa.scalar(text).cast(pa.float64()).as_py()))
     except pa.ArrowInvalid:
         return False

@@ -38,10 +38,14 @@ class Synthetic:
     ):
         if not 1 <= len(effects) <= 3:
             raise UserError(f"effects lists the strengths of orders 1 to 3, so 1 to 3 numbers; found {list(effects)}")
+        if len(effects) > num_fields:
+            raise UserError(f"effects lists {len(effects)} orders, which {num_fields} fields cannot have")
+        if seed < 0:
+            raise UserError(f"seed must be at least 0, found {seed}")
         if not 0 < rate < 1:
             raise UserError(f"rate must lie between 0 and 1, found {rate}")
-        if min(num_train, num_valid, num_test, num_fields, vocabulary, rank) < 1:
-            raise UserError("num_train, num_valid, num_test, num_fields, vocabulary and rank must be at least 1")
+        if min(num_train, num_valid, num_test, num_fields, rank) < 1 or vocabulary < 2:
+            raise UserError("num_train, num_valid, num_test, num_fields and rank must be at least 1, vocabulary 2")
         self.num_rows = {"train": num_train, "valid": num_valid, "test": num_test}
         self.num_fields, self.vocabulary, self.zipf = num_fields, vocabulary, zipf
         self.effects, self.rank, self.rate, self.seed = tuple(effects), rank, rate, seed
@@ -69,7 +73,7 @@ class Synthetic:
             groups = torch.from_numpy(tokens[rows, 0].copy())
             splits[split] = type(batch)(batch.ids, batch.values, batch.labels, groups)
             law[split] = torch.from_numpy(logits[rows])
-        return InMemoryData(schema, splits, labels="binary", law=law)
+        return InMemoryData(schema, splits, labels="binary", source="the synthetic law", law=law)
 
     def _tokens(self, random: np.random.Generator) -> np.ndarray:
         """(N, F) int64: token numbers, 0 the most frequent."""

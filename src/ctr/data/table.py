@@ -15,7 +15,7 @@ from torch import Tensor
 from ctr.batch import Batch
 from ctr.data.encoding import Encoder, FittedMultiValued, column_recipe
 from ctr.data.module import InMemoryData, Labels, batch_of_slots
-from ctr.data.reader import find, line, numbers, read_columns
+from ctr.data.reader import Place, find, float32, numbers, read_columns
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema, FieldKind
 
@@ -44,6 +44,10 @@ class Table:
         fields: Mapping[str, Any],
         source: str,
     ):
+        if len(delimiter) != 1:
+            raise UserError(f'delimiter must be one character, found {delimiter!r}; in YAML a tab is "\\t"')
+        if label in fields:
+            raise UserError(f"the label column {label!r} is listed in fields; that would give the answer away")
         self.root, self.delimiter, self.source = root, delimiter, source
         self.files = {"train": train, "valid": valid, "test": test}
         self.label, self.labels, self.group, self.weight = label, labels, group, weight
@@ -59,13 +63,19 @@ class Table:
                 raise UserError(f"{paths[split]}: the {split} split is empty; it needs at least one row")
 
         encoders = {
-            name: recipe.fit(name, tables["train"][name], f"{paths['train']}, column {name!r}")
+            name: recipe.fit(name, tables["train"][name], Place(paths["train"], name))
             for name, recipe in self.recipes.items()
         }
         schema = FeatureSchema(tuple(encoder.field for encoder in encoders.values()))
         groups = _GroupNumbers()
         splits = {split: self._rows(table, paths[split], encoders, schema, groups) for split, table in tables.items()}
-        return InMemoryData(schema, splits, labels=self.labels, notes=_notes(splits, schema, encoders))
+        return InMemoryData(
+            schema,
+            splits,
+            labels=self.labels,
+            source=f"{paths['train']}, column {self.label!r}",
+            notes=_notes(splits, schema, encoders),
+        )
 
     def _rows(
         self,
@@ -75,41 +85,42 @@ class Table:
         schema: FeatureSchema,
         groups: _GroupNumbers,
     ) -> Batch:
-        slots = [encoder.encode(table[name], f"{path}, column {name!r}") for name, encoder in encoders.items()]
-        rows = batch_of_slots(slots, schema.offsets, _labels(table[self.label], self.labels, path, self.label))
+        slots = [encoder.encode(table[name], Place(path, name)) for name, encoder in encoders.items()]
+        rows = batch_of_slots(slots, schema.offsets, _labels(table[self.label], self.labels, Place(path, self.label)))
         return Batch(
             rows.ids,
             rows.values,
             rows.labels,
             groups=None if self.group is None else groups.of(table[self.group]),
-            weights=None if self.weight is None else _weights(table[self.weight], path, self.weight),
+            weights=None if self.weight is None else _weights(table[self.weight], Place(path, self.weight)),
         )
 
 
-def _labels(column: pa.ChunkedArray, labels: Labels, path: Path, name: str) -> Tensor:
-    where = f"{path}, label column {name!r}"
-    values = _present(column, where)
+def _labels(column: pa.ChunkedArray, labels: Labels, place: Place) -> Tensor:
+    values = _present(column, place)
     if labels == "binary" and (wrong := np.flatnonzero((values != 0) & (values != 1))).size:
         row = int(wrong[0])
         raise UserError(
-            f"{where}, {line(row)}: labels must be 0 or 1, found {column[row].as_py()!r} ({wrong.size:,} such rows). "
-            f"Map them, or use task=regression"
+            f"{place.at(row)}: labels must be 0 or 1, found {column[row].as_py()!r} ({wrong.size:,} such rows). Map "
+            f"them, or use task=regression"
         )
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(float32(values, column, place))
 
 
-def _weights(column: pa.ChunkedArray, path: Path, name: str) -> Tensor:
-    where = f"{path}, weight column {name!r}"
-    values = _present(column, where)
+def _weights(column: pa.ChunkedArray, place: Place) -> Tensor:
+    values = _present(column, place)
     if (wrong := np.flatnonzero(values < 0)).size:
-        raise UserError(f"{where}, {line(int(wrong[0]))}: a weight must not be negative, found {values[wrong[0]]:g}")
-    return torch.from_numpy(values.astype(np.float32))
+        row = int(wrong[0])
+        raise UserError(f"{place.at(row)}: a weight must not be negative, found {column[row].as_py()!r}")
+    if not (values > 0).any():
+        raise UserError(f"{place}: all weights are 0; at least one must be above")
+    return torch.from_numpy(float32(values, column, place))
 
 
-def _present(column: pa.ChunkedArray, where: str) -> np.ndarray:
-    values = numbers(column, where)
+def _present(column: pa.ChunkedArray, place: Place) -> np.ndarray:
+    values = numbers(column, place)
     if (row := pc.index(pc.is_null(values), True).as_py()) >= 0:
-        raise UserError(f"{where}, {line(row)}: the cell is empty; expected a number")
+        raise UserError(f"{place.at(row)}: the cell is empty; expected a number")
     result: np.ndarray = values.to_numpy()
     return result
 

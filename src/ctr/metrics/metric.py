@@ -61,6 +61,8 @@ def score(predictions: Predictions, metrics: Iterable[Metric]) -> Scores:
         try:
             if bad:
                 raise Undefined(f"{bad:,} of {len(predictions.logits):,} predictions are not finite")
+            if not predictions.weights.sum() > 0:
+                raise Undefined("all weights are 0")
             if metric.needs_classes and not classes:
                 raise Undefined("labels are not the classes 0 and 1")
             values[metric.name] = metric.function(predictions)

@@ -15,8 +15,8 @@ class Undefined(Exception):
 class Predictions:
     """The examples of a split as a model sees them afterwards; B = all of the split's rows.
 
-    Labels may be probabilities: a metric is then its expectation over labels drawn from them, which is how the
-    known law of synthetic data is scored.
+    For `auc` and `log_loss` labels may be probabilities; the metric is then its expectation over labels drawn from
+    them (for `auc`, the ratio of two expectations), which is how the known law of synthetic data is scored.
     """
 
     labels: Tensor  # (B,) float64, 0 or 1 where a metric compares classes

@@ -40,7 +40,7 @@ def pr_auc(predictions: Predictions) -> float:
     tied = logits.unique_consecutive(return_inverse=True)[1]
     last = torch.cat([tied.diff() > 0, torch.ones(1, dtype=torch.bool)])  # the end of each run of ties
     found = positive.cumsum(0)[last]
-    precision = found / predictions.weights[order].cumsum(0)[last]
+    precision = found / predictions.weights[order].cumsum(0)[last].clamp(min=torch.finfo(torch.float64).tiny)
     return float((precision * found.diff(prepend=found.new_zeros(1))).sum() / found[-1])
 
 
@@ -56,6 +56,8 @@ def _pairs_and_wins(predictions: Predictions, groups: Tensor) -> tuple[Tensor, T
     tied = new.cumsum(0) - 1  # a number for each run of equal logits in a group
     num_groups = int(groups[-1]) + 1
     group = groups[new]
+    itself = positive * negative  # a soft label's row is no pair with itself; 0 where labels are 0 or 1
+    itself = itself.new_zeros(int(tied[-1]) + 1).scatter_add_(0, tied, itself)
     positive = positive.new_zeros(int(tied[-1]) + 1).scatter_add_(0, tied, positive)
     negative = negative.new_zeros(len(positive)).scatter_add_(0, tied, negative)
 
@@ -64,7 +66,8 @@ def _pairs_and_wins(predictions: Predictions, groups: Tensor) -> tuple[Tensor, T
 
     below = negative.cumsum(0) - negative
     below = below - (by_group(negative).cumsum(0) - by_group(negative))[group]  # of the same group
-    return by_group(positive) * by_group(negative), by_group(positive * (below + 0.5 * negative))
+    pairs = by_group(positive) * by_group(negative) - by_group(itself)
+    return pairs, by_group(positive * (below + 0.5 * negative) - 0.5 * itself)
 
 
 def _one_class(predictions: Predictions) -> str:

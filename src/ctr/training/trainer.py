@@ -19,7 +19,7 @@ from ctr.training import checkpoint, snapshot
 from ctr.training.device import Precision, autocast, find_device
 from ctr.training.evaluate import evaluate, predictions
 from ctr.training.interrupt import on_sigterm
-from ctr.training.objective import Objective
+from ctr.training.objective import LogLoss, Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
 from ctr.training.progress import Progress
 from ctr.training.run_log import RunLog
@@ -127,14 +127,18 @@ class Trainer:
         return evaluate(model, data.loader(split, self.eval_batch_size), self.objective, self.metrics, self.device)
 
     def evaluate_law(self, data: DataModule, split: str) -> dict[str, Scores]:
-        """What the law behind the labels scores, where it is known: "realised" on the very labels of the split,
-        "expected" on average over labels that could have been drawn. No model does better on average."""
-        if split not in data.law:
+        """What the law behind the labels scores, where it is known and the objective predicts probabilities:
+        "realised" on the very labels of the split, "expected" on average over the labels that it could have drawn.
+        No model does better on average."""
+        if split not in data.law or not isinstance(self.objective, LogLoss):
             return {}
         loader, logits = data.loader(split, self.eval_batch_size), data.law[split]
         drawn = predictions(loader, logits, self.objective)
         average = predictions(loader, logits, self.objective, labels=logits.sigmoid())
-        return {"realised": score(drawn, self.metrics), "expected": score(average, self.metrics)}
+        return {
+            "realised": score(drawn, self.metrics),
+            "expected": score(average, [METRICS["auc"], METRICS["log_loss"]]),
+        }
 
     def _batches(self, loader: Loader, progress: Progress, total_steps: int) -> Iterator[Batch]:
         """Batches from where the progress is, until the training has had enough."""

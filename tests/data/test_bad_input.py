@@ -1,0 +1,277 @@
+"""Bad input never trains silently: every refusal names the file, the place and what was expected."""
+
+import gzip
+import random
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from ctr.errors import UserError
+from tests.data.test_libfm import open_libfm
+from tests.data.test_table import open_table
+
+FIELDS = {"user": "categorical", "price": "numeric"}
+Z_SCORE = {"price": {"kind": "numeric", "transform": "z_score"}}
+GOOD = "label,user,price\n1,ann,1.5\n0,bob,2\n"
+
+
+def refusal(call, folder: Path, *texts, **changes) -> str:
+    """The message, with paths from the folder: the name of a test's folder would satisfy its test."""
+    with pytest.raises(UserError) as refused:
+        call(folder, *texts, **changes)
+    return str(refused.value).replace(f"{folder}/", "").replace(str(folder), "the folder")
+
+
+# --- the text of a Table: (content, changed settings, what the message has to contain) ---
+
+TEXTS = {
+    "a missing column": ("label,usr,price\n1,a,1\n", {}, ["no column 'user'", "the file has label, usr", "mean 'usr'"]),
+    "a missing label": ("click,user,price\n1,a,1\n", {}, ["no column 'label'", "the file has click, user, price"]),
+    "a missing group column": (GOOD, {"group": "userr"}, ["no column 'userr'", "did you mean 'user'"]),
+    "another delimiter": (GOOD, {"delimiter": ";"}, ["no column", "label,user,price"]),
+    "a column twice": ("label,user,price,user\n1,a,1,b\n", {}, ["columns must differ", "user"]),
+    "another column twice": ("label,user,price,x,x\n1,a,1,b,c\n", {}, ["columns must differ", "x"]),
+    "a short row": (GOOD + "1,ann\n1,ann,3\n", {}, ["#4", "Expected 3 columns, got 2"]),
+    "a long row": (GOOD + "1,ann,3,4\n1,ann,3\n", {}, ["#4", "Expected 3 columns, got 4"]),
+    "a truncated last line": (GOOD + "1,a", {}, ["#4", "Expected 3 columns, got 2"]),
+    "an open quote in the header": ('label,"user,price\n' + "1,ann,2\n" * 30_000, {}, []),
+    "an open quote": (GOOD + '1,"ann,3\n1,bob,2\n', {}, ["#4", "Expected 3 columns"]),
+    "invalid UTF-8": (GOOD.encode() + b"1,\xff\xfe,3\n", {}, ["#4", "UTF"]),
+    "UTF-16": (GOOD.encode("utf-16"), {}, ["utf-8"]),
+    "label 2": (GOOD + "2,ann,3\n2,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'2'", "2 such rows"]),
+    "label -1": (GOOD + "-1,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'-1'", "task=regression"]),
+    "label 0.5": (GOOD + "0.5,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'0.5'"]),
+    "an empty label": (GOOD + ",ann,3\n", {}, ["column 'label'", "line 4", "empty", "expected a number"]),
+    "a text label": (GOOD + "yes,ann,3\n", {}, ["column 'label'", "line 4", "expected a finite number", "'yes'"]),
+    "a NaN label": (GOOD + "nan,ann,3\n", {"labels": "real"}, ["column 'label'", "line 4", "expected a finite number"]),
+    "a label too large": (GOOD + "1e39,ann,3\n", {"labels": "real"}, ["column 'label'", "line 4", "1e39"]),
+    "a text number": (GOOD + "1,ann,cheap\n", {}, ["column 'price'", "line 4", "expected a finite number", "'cheap'"]),
+    "a nan": (GOOD + "1,ann,nan\n", {}, ["column 'price'", "line 4", "expected a finite number", "'nan'"]),
+    "an inf": (GOOD + "1,ann,-inf\n", {}, ["column 'price'", "line 4", "expected a finite number", "'-inf'"]),
+    "NA for a number": (GOOD + "1,ann,NA\n", {}, ["column 'price'", "line 4", "expected a finite number", "'NA'"]),
+    "a number too large for float32": (GOOD + "1,ann,1e39\n", {}, ["column 'price'", "line 4", "1e39"]),
+    "a negative weight": (GOOD + "1,ann,-3\n", {"weight": "price"}, ["column 'price'", "line 4", "negative", "-3"]),
+    "an empty weight": (GOOD + "1,ann,\n", {"weight": "price"}, ["column 'price'", "line 4", "empty"]),
+    "weights that are all 0": ("label,user,price\n1,a,0\n0,b,0\n", {"weight": "price"}, ["column 'price'", "weight"]),
+    "a z_score of nothing": ("label,price\n1,\n0,\n", {"fields": Z_SCORE}, ["column 'price'", "needs numbers"]),
+    "a header only": ("label,user,price\n", {}, ["split is empty", "at least one row"]),
+    "an empty file": ("", {}, ["empty"]),
+    "one class": ("label,user,price\n1,a,1\n1,b,2\n", {}, ["label", "all 2", "both classes"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_a_table_refuses(tmp_path, case):
+    text, changes, told = TEXTS[case]
+    message = refusal(open_table, tmp_path, text, **{"fields": FIELDS} | changes)
+    for part in ["train.csv", *told]:
+        assert part.lower() in message.lower()
+
+
+@pytest.mark.parametrize("text", ["label,user,price\n", ""])
+def test_an_empty_valid_split_is_refused_by_name(tmp_path, text):
+    message = refusal(open_table, tmp_path, GOOD, text, fields=FIELDS)
+    assert "valid.csv" in message
+    assert "empty" in message
+
+
+def test_a_blank_line_does_not_shift_the_line_that_is_named(tmp_path):
+    message = refusal(open_table, tmp_path, GOOD + "\n1,ann,cheap\n", fields=FIELDS)
+    assert ("line 5" if "cheap" in message else "line 4") in message  # it is counted, or refused
+
+
+def test_an_error_in_valid_names_valid(tmp_path):
+    message = refusal(open_table, tmp_path, GOOD, GOOD + "1,ann,cheap\n", fields=FIELDS)
+    assert "valid.csv, column 'price', line 4" in message
+
+
+def test_a_valid_split_of_one_class_is_allowed(tmp_path):
+    assert len(open_table(tmp_path, GOOD, "label,user,price\n1,a,1\n", fields=FIELDS).splits["valid"]) == 1
+
+
+# --- fields and other settings of a Table ---
+
+SPECS = {
+    "an unknown kind": ("catagorical", ["categorical", "catagorical"]),
+    "no kind": ({"min_count": 2}, ["kind", "categorical, multivalued, numeric"]),
+    "nothing": (None, ["kind", "categorical"]),
+    "a number": (5, ["kind", "categorical"]),
+    "a list": (["categorical"], ["kind", "categorical"]),
+    "a misspelled option": ({"kind": "categorical", "mincount": 2}, ["'mincount'", "did you mean 'min_count'"]),
+    "an option of another kind": ({"kind": "numeric", "separator": "|"}, ["'separator'", "transform"]),
+    "no separator": ({"kind": "multivalued"}, ["separator"]),
+    "an empty separator": ({"kind": "multivalued", "separator": ""}, ["separator", "empty"]),
+    "a separator that is no text": ({"kind": "multivalued", "separator": 1}, ["separator"]),
+    "an unknown pooling": ({"kind": "multivalued", "separator": "|", "pooling": "max"}, ["sum or mean", "'max'"]),
+    "max_items 0": ({"kind": "multivalued", "separator": "|", "max_items": 0}, ["max_items"]),
+    "max_items below 0": ({"kind": "multivalued", "separator": "|", "max_items": -1}, ["max_items"]),
+    "max_items 2.5": ({"kind": "multivalued", "separator": "|", "max_items": 2.5}, ["max_items"]),
+    "min_count as text": ({"kind": "categorical", "min_count": "two"}, ["min_count"]),
+    "an unknown transform": ({"kind": "numeric", "transform": "logs"}, ["raw, z_score or log", "'logs'"]),
+}
+
+
+@pytest.mark.parametrize("case", SPECS)
+def test_a_field_that_cannot_be_is_refused_by_name(tmp_path, case):
+    spec, told = SPECS[case]
+    message = refusal(open_table, tmp_path, GOOD, fields={"user": spec})
+    for part in ["'user'", *told]:
+        assert part in message
+
+
+def test_a_table_without_fields_is_refused(tmp_path):
+    assert "at least one field" in refusal(open_table, tmp_path, GOOD, fields={})
+
+
+@pytest.mark.parametrize("delimiter", ["", "||", "\\t"], ids=["empty", "two bars", "backslash and t"])
+def test_a_delimiter_is_one_character(tmp_path, delimiter):
+    message = refusal(open_table, tmp_path, GOOD, delimiter=delimiter)
+    assert "delimiter" in message
+    assert repr(delimiter) in message
+
+
+# --- files ---
+
+
+@pytest.mark.parametrize("call", [open_table, open_libfm])
+def test_a_missing_folder_tells_how_to_get_the_data(tmp_path, call):
+    message = refusal(call, tmp_path, "", root=str(tmp_path / "none"), source="Run get_data.sh.")
+    for part in ["dataset.root is 'none'", "CTR_DATA", "Run get_data.sh."]:
+        assert part in message
+
+
+@pytest.mark.parametrize("call", [open_table, open_libfm])
+def test_a_missing_file_tells_what_is_there(tmp_path, call):
+    message = refusal(call, tmp_path, GOOD, train="trian.csv", source="Run get_data.sh.")
+    for part in ["no file 'trian.csv' in 'the folder'", "test.", "train.", "valid.", "Run get_data.sh."]:
+        assert part in message
+
+
+def packed(header: str, line: str) -> bytes:
+    """A gzip of 3,000 lines that does not pack to nothing, so that it can be cut in the middle."""
+    numbers = random.Random(0)
+    lines = (line.format(label=i % 2, id=numbers.randrange(10**9)) for i in range(3000))
+    return gzip.compress((header + "".join(lines)).encode())
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes(byte ^ 255 for byte in content[middle : middle + 2]) + content[middle + 2 :]
+
+
+BROKEN = {
+    "cut in the middle": lambda content: content[: len(content) // 2],
+    "cut in the checksum": lambda content: content[:-6],
+    "two bytes flipped": flipped,
+    "no gzip at all": gzip.decompress,
+}
+
+
+PACKED = {
+    "csv": (open_table, GOOD, packed("label,user,price\n", "{label},{id},1\n")),
+    "libfm": (open_libfm, "1 3:1\n0 4:1\n", packed("", "{label} {id}:1\n")),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@pytest.mark.parametrize("form", PACKED)
+def test_a_broken_gzip_is_refused(tmp_path, form, case):
+    call, good, content = PACKED[form]
+    file = tmp_path / f"broken.{form}.gz"
+    file.write_bytes(content)
+    assert len(call(tmp_path, good, train=file.name).splits["train"]) == 3000  # whole, it is read
+    file.write_bytes(BROKEN[case](content))
+    assert file.name in refusal(call, tmp_path, good, train=file.name)
+
+
+def in_parquet(folder: Path, **columns) -> str:
+    """The refusal of a Parquet train file of these columns."""
+    parquet.write_table(pa.table({"label": [1, 0], "user": ["a", "b"]} | columns), folder / "train.parquet")
+    fields = dict.fromkeys(columns, "numeric") if "price" in columns else {"user": "categorical"}
+    return refusal(open_table, folder, GOOD, fields=fields, train="train.parquet")
+
+
+@pytest.mark.parametrize("cells", [[["a", "b"], ["c"]], [{"id": 1}, {"id": 2}]], ids=["lists", "structs"])
+def test_nested_parquet_columns_are_refused_by_name(tmp_path, cells):
+    message = in_parquet(tmp_path, user=cells)
+    assert "train.parquet" in message
+    assert "user" in message
+
+
+def test_a_parquet_cell_is_named_by_its_row(tmp_path):
+    message = in_parquet(tmp_path, price=["1", "cheap"])
+    assert "train.parquet, column 'price'" in message
+    assert "row 2" in message  # there is no line 3 in a Parquet file
+    assert "expected a finite number, found 'cheap'" in message
+
+
+def test_a_file_that_is_only_called_parquet_is_refused(tmp_path):
+    (tmp_path / "train.parquet").write_text(GOOD)
+    message = refusal(open_table, tmp_path, GOOD, train="train.parquet")
+    assert "train.parquet" in message
+    assert "not a parquet file" in message.lower()
+
+
+# --- the text of a LibFM ---
+
+LINES = {
+    "two colons": ("1 3:1:2", ["line 3", "expected LABEL ID:VALUE", "'1 3:1:2'"]),
+    "no value": ("1 3", ["line 3", "expected LABEL ID:VALUE"]),
+    "an empty value": ("1 3:", ["line 3", "expected LABEL ID:VALUE"]),
+    "no id": ("1 :1", ["line 3", "expected LABEL ID:VALUE"]),
+    "no label": ("3:1 4:1", ["line 3", "expected LABEL ID:VALUE"]),
+    "a comma": ("1,3:1", ["line 3", "expected LABEL ID:VALUE"]),
+    "a negative id": ("1 -3:1", ["line 3", "expected LABEL ID:VALUE"]),
+    "a text id": ("1 ann:1", ["line 3", "expected LABEL ID:VALUE"]),
+    "a ranking file": ("1 qid:7 3:1", ["line 3", "expected LABEL ID:VALUE"]),
+    "an id beyond int64": ("1 9223372036854775808:1", ["line 3", "below 2^63", "9223372036854775808"]),
+    "an id of 5,000 digits": (f"1 {'9' * 5000}:1", ["line 3", "below 2^63"]),
+    "an id twice": ("1 3:1 4:1 3:2", ["line 3", "twice"]),
+    "a text value": ("1 3:x", ["line 3", "expected", "3:x"]),
+    "a value of Python's": ("1 3:1_0", ["line 3", "expected", "1_0"]),
+    "a text label": ("yes 3:1", ["line 3", "expected", "yes"]),
+    "a nan": ("1 3:nan", ["line 3", "finite", "'1 3:nan'"]),
+    "an inf": ("1 3:1 4:-inf", ["line 3", "finite"]),
+    "a value too large for float32": ("1 3:1e39", ["line 3", "1e39"]),
+    "a NaN label": ("nan 3:1", ["line 3", "finite"]),
+    "label 2": ("2 3:1", ["line 3", "0 and 1, or -1 and 1", "found", "2", "task=regression"]),
+    "three labels": ("-1 3:1", ["line 3", "0 and 1, or -1 and 1"]),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_a_libfm_line_is_refused(tmp_path, case):
+    text, told = LINES[case]
+    message = refusal(open_libfm, tmp_path, f"1 3:1\n0 4:1\n{text}\n1 5:1\n")
+    for part in ["train.libfm", *told]:
+        assert part in message
+    assert len(message) < 600  # the line is not poured out
+
+
+def test_libfm_lines_are_counted_with_comments_and_blank_ones(tmp_path):
+    assert "train.libfm, line 5:" in refusal(open_libfm, tmp_path, "# a\n\n1 3:1\n0 4:1\n1 3\n")
+
+
+FILES = {
+    "an empty file": ("", {}, ["split is empty", "at least one row"]),
+    "comments only": ("# nothing\n\n", {}, ["split is empty", "at least one row"]),
+    "one class": ("-1 3:1\n-1 4:1\n", {}, ["all 2 labels", "both classes"]),
+    "an id before the first field": ("1 12:1\n0 3:1\n", {"starts": {"user": 10}}, ["line 2", "id 3", "user", "10"]),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_libfm_file_is_refused(tmp_path, case):
+    text, changes, told = FILES[case]
+    message = refusal(open_libfm, tmp_path, text, **changes)
+    for part in ["train.libfm", *told]:
+        assert part in message
+
+
+def test_libfm_that_is_not_utf_8_is_refused_with_its_line(tmp_path):
+    (tmp_path / "bytes.libfm").write_bytes(b"1 3:1\n0 \xff:1\n")
+    message = refusal(open_libfm, tmp_path, "1 3:1\n0 4:1\n", train="bytes.libfm")
+    for part in ["bytes.libfm", "line 2", "utf-8"]:
+        assert part in message.lower()

@@ -1,0 +1,93 @@
+"""The real Frappe data: the numbers of its README, and two forms of one data set that encode alike."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from ctr.data import LibFM, Table
+from ctr.data.module import InMemoryData
+from tests.conftest import ROOT
+
+ROWS = {"train": 202_027, "valid": 57_722, "test": 28_860}
+POSITIVES = {"train": 67_604, "valid": 19_063, "test": 9_536}
+IN_TRAIN = {
+    "user": 954, "item": 4082, "daytime": 7, "weekday": 7, "isweekend": 2, "homework": 3, "cost": 2, "weather": 9,
+    "country": 80, "city": 233,
+}  # fmt: skip
+NUM_USERS = 957  # in all splits
+
+
+def settings(name: str, folder: Path) -> dict:
+    """The dataset file without what Hydra fills in."""
+    node = yaml.safe_load((ROOT / "configs" / "dataset" / f"{name}.yaml").read_text())
+    del node["_target_"]
+    return node | {"root": str(folder), "labels": "binary"}
+
+
+@pytest.fixture(scope="module")
+def table(frappe) -> InMemoryData:
+    return Table(**settings("frappe", frappe)).open()
+
+
+@pytest.fixture(scope="module")
+def libfm(frappe) -> InMemoryData:
+    return LibFM(**settings("frappe_libfm", frappe)).open()
+
+
+@pytest.fixture(params=["table", "libfm"])
+def form(request) -> InMemoryData:
+    return request.getfixturevalue(request.param)
+
+
+def test_rows_and_positives(form):
+    assert {split: len(rows) for split, rows in form.splits.items()} == ROWS
+    assert {split: int(rows.labels.sum()) for split, rows in form.splits.items()} == POSITIVES
+
+
+def test_features_are_the_values_in_train_and_one_oov_for_each_field(form):
+    assert form.schema.num_features == 5389
+    assert {field.name: field.num_features - 1 for field in form.schema.fields} == IN_TRAIN
+    assert form.schema.num_slots == 10
+
+
+def test_every_row_uses_every_field_with_value_1(form):
+    assert all((rows.values == 1).all() for rows in form.splits.values())
+
+
+def test_six_rows_of_valid_and_three_of_test_have_a_user_that_train_has_not(form):
+    offsets = torch.tensor(form.schema.offsets)
+    oov = {split: (rows.ids == offsets).sum(0).tolist() for split, rows in form.splits.items()}
+    assert oov == {"train": [0] * 10, "valid": [6] + [0] * 9, "test": [3] + [0] * 9}
+
+
+def test_the_summary_tells_of_unseen_users(form):
+    told = [line for line in form.summary.splitlines() if "OOV" in line]
+    assert all(line.startswith("user:") for line in told)
+    assert "6 in valid" in "\n".join(told)
+    assert "3 in test" in "\n".join(told)
+
+
+def test_groups_are_the_users_in_all_splits(table):
+    groups = torch.cat([rows.groups for rows in table.splits.values()])
+    users = torch.cat([rows.ids[:, 0] for rows in table.splits.values()])
+    assert groups.unique().numel() == NUM_USERS
+    pairs = (users * NUM_USERS + groups)[users != 0].unique()
+    assert len(pairs) == IN_TRAIN["user"] == groups[users != 0].unique().numel()
+
+
+def test_both_forms_have_the_same_labels_row_for_row(table, libfm):
+    for split in ROWS:
+        assert torch.equal(table.splits[split].labels, libfm.splits[split].labels)
+
+
+def test_both_forms_encode_alike_up_to_renaming(table, libfm):
+    of_table, of_libfm = (torch.cat([rows.ids for rows in data.splits.values()]) for data in (table, libfm))
+    for f in range(10):
+        pairs = (of_table[:, f] * 10_000 + of_libfm[:, f]).unique()
+        assert len(pairs) == of_table[:, f].unique().numel() == of_libfm[:, f].unique().numel()
+
+
+def test_both_forms_have_the_same_kinds_of_field(table, libfm):
+    assert [field.kind for field in table.schema.fields] == [field.kind for field in libfm.schema.fields]

@@ -1,0 +1,108 @@
+"""Every command of the README and of CONTRIBUTING runs."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from tests.app.compose import TINY
+from tests.conftest import ROOT
+
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+BUDGET = ["trainer.max_steps=3", "threads=1"]
+ROWS = "label,user,price,tags\n" + "".join(f"{i % 2},u{i % 3},{i}.5,a|b\n" for i in range(40))
+LIBFM = "".join(f"{i % 2} {i % 7}:1 {10 + i % 5}:0.5\n" for i in range(40))
+
+
+def commands() -> list[str]:
+    """The lines of all bash blocks, and all `python ...` and `make ...` in the text."""
+    found = []
+    for text in TEXTS.values():
+        blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.S)
+        found += [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
+        found += re.findall(r"`((?:python|make) [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
+    return sorted({command for command in found if command and "..." not in command})
+
+
+PYTHON = [command for command in commands() if command.startswith("python ")]
+MAKE = [command for command in commands() if command.startswith("make ")]
+
+
+def test_the_readme_has_commands_and_no_other_kind():
+    assert len(PYTHON) >= 8
+    assert len(MAKE) >= 3
+    assert sorted(PYTHON + MAKE) == commands()
+
+
+def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+
+
+@pytest.fixture
+def places(tmp_path):
+    """What stands for the README's <run>, my_data, <folder>, outputs."""
+    data = tmp_path / "my_data"
+    data.mkdir()
+    for split in ("train", "valid", "test"):
+        (data / f"{split}.csv").write_text(ROWS)
+        (data / f"{split}.libfm").write_text(LIBFM)
+        (data / {"valid": "frappe.validation.libfm"}.get(split, f"frappe.{split}.libfm")).write_text(LIBFM)
+    assert run(["train.py", *TINY, f"hydra.run.dir={tmp_path}/outputs/run"]).returncode == 0
+    return {
+        "<run>": f"{tmp_path}/outputs/run",
+        "my_data": str(data),
+        "<folder>": str(data),
+        "outputs": f"{tmp_path}/outputs",
+    }
+
+
+@pytest.mark.parametrize("command", PYTHON)
+def test_every_python_command_runs(command, places, tmp_path, request):
+    arguments = [places.get(word, word) for word in shlex.split(command)[1:]]
+    arguments = [re.sub(r"=(my_data|<folder>)$", lambda match: f"={places[match[1]]}", word) for word in arguments]
+    environment = {}
+    if "dataset=frappe" in arguments:
+        environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)
+    if arguments[0] == "train.py" and "--help" not in arguments:
+        tiny = (
+            []
+            if any(word.startswith("dataset=") for word in arguments)
+            else [w for w in TINY if w.startswith("dataset.")]
+        )
+        arguments += [*tiny, *BUDGET, f"hydra.run.dir={tmp_path}/new", f"hydra.sweep.dir={tmp_path}/sweep"]
+    result = run(arguments, **environment)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("command", MAKE)
+def test_every_make_target_exists_and_its_arguments_compose(command):
+    words = shlex.split(command)
+    target, extra = words[1], [word for word in words[2:] if word.startswith("ARGS=")]
+    assert re.search(rf"^{target}:.*##", MAKEFILE, flags=re.M), f"no target {target}"
+    if target == "train":
+        arguments = shlex.split(extra[0].removeprefix("ARGS=")) if extra else []
+        assert run(["train.py", *arguments, "--cfg", "job"]).returncode == 0
+
+
+def test_the_table_of_models_is_complete():
+    for path in (ROOT / "configs" / "model").glob("*.yaml"):
+        assert f"| `{path.stem}` |" in TEXTS["README.md"]
+
+
+def test_every_file_that_the_texts_name_exists():
+    for name, text in TEXTS.items():
+        for path in re.findall(r"`((?:configs|src|scripts|tests)/[\w./]+)`", text):
+            if "mymodel" not in path:
+                assert (ROOT / path).exists(), f"{name} names {path}"
