@@ -50,9 +50,10 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
     )
 
 
-@pytest.fixture
-def places(tmp_path):
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
     """What stands for the README's <run>, my_data, <folder>, outputs."""
+    tmp_path = tmp_path_factory.mktemp("readme")
     data = tmp_path / "my_data"
     data.mkdir()
     for split in ("train", "valid", "test"):

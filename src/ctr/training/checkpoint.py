@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -57,8 +58,8 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
             shutil.rmtree(final)
         partial.rename(final)
         _flush(folder)
-        prune(folder)
-    except OSError as error:
+        prune(folder, step)
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         free = shutil.disk_usage(folder).free
         raise UserError(
@@ -78,7 +79,7 @@ def load(path: Path) -> Checkpoint:
     except (OSError, ValueError) as error:
         if isinstance(error, DamagedCheckpoint):
             raise
-        raise DamagedCheckpoint(f"{path} is no whole checkpoint: {error}") from error
+        raise DamagedCheckpoint(f"{path} is no whole checkpoint ({MANIFEST}): {error}") from error
     return Checkpoint(
         model=load_file(path / "model.safetensors"),
         trainer=load_file(path / "trainer.safetensors"),
@@ -107,17 +108,26 @@ def load_best(folder: Path) -> Checkpoint:
     return load(step_folder(folder, best_step))
 
 
-def prune(folder: Path) -> None:
-    """Removes all checkpoints but the two newest and the best ones that these name."""
+def prune(folder: Path, step: int) -> None:
+    """Removes all checkpoints but this one, the one before it and the best ones that these name.
+
+    A later one is damaged: the run fell back behind it.
+    """
     present = sorted(steps(folder))
-    newest = present[-2:]
-    best = {
-        json.loads((step_folder(folder, step) / "meta.json").read_text())["progress"]["best_step"] for step in newest
-    }
-    for step in set(present) - {*newest, *best}:
-        doomed = folder / f".removed-{step}"
-        step_folder(folder, step).rename(doomed)  # first out of sight, so that no half of it can be taken for one
+    newest = [other for other in present if other <= step][-2:]
+    best = {_best_step(step_folder(folder, other)) for other in newest}
+    for other in set(present) - {*newest, *best}:
+        doomed = folder / f".removed-{other}"
+        step_folder(folder, other).rename(doomed)  # first out of sight, so that no half of it can be taken for one
         shutil.rmtree(doomed)
+
+
+def _best_step(path: Path) -> int | None:
+    try:
+        best: int | None = json.loads((path / "meta.json").read_text())["progress"]["best_step"]
+    except (OSError, ValueError):
+        return None  # damaged since it was written
+    return best
 
 
 def steps(folder: Path) -> list[int]:

@@ -29,6 +29,9 @@ class Group:
 def read_groups(config: Mapping[str, Mapping[str, float]]) -> list[Group]:
     if set(config) != set(GROUPS):
         raise UserError(f"groups must be {', '.join(GROUPS)}; found {', '.join(config)}")
+    for name, settings in config.items():
+        if set(settings) != {"lr", "l2"}:
+            raise UserError(f"groups.{name} needs lr and l2; found {', '.join(settings)}")
     groups = [Group(name, **settings) for name, settings in config.items()]
     for group in groups:
         if group.lr < 0 or group.l2 < 0:
@@ -51,8 +54,11 @@ class GroupedOptimizer:
         self.groups = [group for group in groups if members[group.name]]
         self.torch = make([{"params": members[group.name], "lr": group.lr} for group in self.groups])
         self.parameters = [p for _, p in named]
+        norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        spared = {id(p) for name, p in named if name.split(".")[-1] == "bias"}
+        spared |= {id(p) for norm in norms for p in norm.parameters()}
         self.decayed = [
-            (group.l2, [p for p in members[group.name] if p.ndim > 1]) for group in self.groups if group.l2 > 0
+            (group.l2, [p for p in members[group.name] if id(p) not in spared]) for group in self.groups if group.l2 > 0
         ]
 
     def scale_lr(self, scale: float) -> None:

@@ -37,7 +37,7 @@ class RunLog:
         folder.mkdir(parents=True, exist_ok=True)
         _keep_up_to(folder / METRICS, progress.step)
         self.file = (folder / METRICS).open("a", encoding="utf-8")
-        self.writer = SummaryWriter(str(folder), purge_step=progress.step + 1 if progress.step else None)
+        self.writer = SummaryWriter(str(folder), purge_step=progress.step + 1)
         self.console, self.monitor = console, monitor
         self.bar = rich.progress.Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("training", total=total_steps, completed=progress.step, note="")

@@ -29,8 +29,10 @@ class Plateau:
     """
 
     def __init__(self, *, factor: float, patience: int, min_scale: float):
-        if not 0 < factor < 1 or patience < 1:
-            raise UserError(f"a plateau needs 0 < factor < 1 and patience >= 1, found {factor} and {patience}")
+        if not 0 < factor < 1 or patience < 1 or not 0 <= min_scale <= 1:
+            raise UserError(
+                f"plateau needs 0 < factor < 1, patience >= 1 and min_scale in [0, 1], found {factor}, {patience}, {min_scale}"
+            )
         self.factor, self.patience, self.min_scale = factor, patience, min_scale
 
     def scale(self, progress: Progress, total_steps: int) -> float:
@@ -43,7 +45,7 @@ class Plateau:
 
 
 class Cosine:
-    """A linear rise over `warmup_steps`, then half a cosine down to `min_scale` at the last step."""
+    """A linear rise over `warmup_steps`, then half a cosine that would reach `min_scale` one step after the last."""
 
     def __init__(self, *, warmup_steps: int, min_scale: float):
         if warmup_steps < 0 or not 0 <= min_scale <= 1:

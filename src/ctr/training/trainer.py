@@ -112,10 +112,11 @@ class Trainer:
                     progress.evaluated(scores, self._improves(scores, progress))
                     log.valid(progress, scores)
                 save_due = self.save_every is not None and progress.step % self.save_every == 0
-                if evaluation_due or save_due or stop.asked:
+                stopping = stop.asked  # read once: the signal may come between two lines
+                if evaluation_due or save_due or stopping:
                     progress.seconds, progress.saved = log.seconds(), progress.step
                     checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
-                if stop.asked:
+                if stopping:
                     raise Stopped(f"stopped at step {progress.step:,}, which is saved in {out}")
 
         snapshot.load_weights(model, checkpoint.load_best(folder))
