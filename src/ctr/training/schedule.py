@@ -31,7 +31,8 @@ class Plateau:
     def __init__(self, *, factor: float, patience: int, min_scale: float):
         if not 0 < factor < 1 or patience < 1 or not 0 <= min_scale <= 1:
             raise UserError(
-                f"plateau needs 0 < factor < 1, patience >= 1 and min_scale in [0, 1], found {factor}, {patience}, {min_scale}"
+                f"plateau needs 0 < factor < 1, patience >= 1 and min_scale in [0, 1], found {factor}, {patience} "
+                f"and {min_scale}"
             )
         self.factor, self.patience, self.min_scale = factor, patience, min_scale
 
