@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def random_batch(schema: FeatureSchema, num_rows: int, seed: int = 0) -> Batch:
     labels = torch.randint(2, (num_rows,), generator=random).float()
     groups = torch.randint(5, (num_rows,), generator=random)
     return Batch(torch.cat(ids, 1), torch.cat(values, 1), labels, groups)
+
+
+@pytest.fixture(autouse=True)
+def _machine_as_it_was() -> Iterator[None]:
+    """A run sets what holds for its whole process; the next test shall not see it."""
+    yield
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture
