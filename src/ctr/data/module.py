@@ -62,8 +62,14 @@ class InMemoryData:
         return BatchLoader(self.splits[split], batch_size, order=order, seed=seed)
 
 
-def batch_of_slots(fields: list[tuple[Tensor, Tensor]], offsets: tuple[int, ...], labels: Tensor) -> Batch:
+def batch_of_slots(
+    fields: list[tuple[Tensor, Tensor]],
+    offsets: tuple[int, ...],
+    labels: Tensor,
+    groups: Tensor | None = None,
+    weights: Tensor | None = None,
+) -> Batch:
     """One Batch of each field's (ids, values), both (N, slots of the field); ids become global by the offsets."""
     ids = torch.cat([ids + offset for (ids, _), offset in zip(fields, offsets, strict=True)], dim=1)
     values = torch.cat([values for _, values in fields], dim=1)
-    return Batch(ids, values, labels)
+    return Batch(ids, values, labels, groups, weights)

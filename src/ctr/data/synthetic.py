@@ -69,9 +69,8 @@ class Synthetic:
         for split, rows in parts.items():
             ids = [torch.from_numpy(known.ids(tokens[rows, f]))[:, None] for f, known in enumerate(vocabularies)]
             slots = [(column, torch.ones(column.shape)) for column in ids]
-            batch = batch_of_slots(slots, schema.offsets, torch.from_numpy(labels[rows]))
             groups = torch.from_numpy(tokens[rows, 0].copy())
-            splits[split] = type(batch)(batch.ids, batch.values, batch.labels, groups)
+            splits[split] = batch_of_slots(slots, schema.offsets, torch.from_numpy(labels[rows]), groups)
             law[split] = torch.from_numpy(logits[rows])
         return InMemoryData(schema, splits, labels="binary", source="the synthetic law", law=law)
 

@@ -86,11 +86,10 @@ class Table:
         groups: _GroupNumbers,
     ) -> Batch:
         slots = [encoder.encode(table[name], Place(path, name)) for name, encoder in encoders.items()]
-        rows = batch_of_slots(slots, schema.offsets, _labels(table[self.label], self.labels, Place(path, self.label)))
-        return Batch(
-            rows.ids,
-            rows.values,
-            rows.labels,
+        return batch_of_slots(
+            slots,
+            schema.offsets,
+            _labels(table[self.label], self.labels, Place(path, self.label)),
             groups=None if self.group is None else groups.of(table[self.group]),
             weights=None if self.weight is None else _weights(table[self.weight], Place(path, self.weight)),
         )
