@@ -15,17 +15,16 @@ def main() -> None:
     parser.add_argument(
         "--trust", nargs="*", default=[], help="packages of your own whose classes the run's config names"
     )
-    parser.add_argument(
-        "overrides", nargs="*", help="keys of the run's config to change, such as dataset.root=elsewhere"
-    )
+    parser.add_argument("--device", help="where to evaluate, if not where it was trained")
+    parser.add_argument("overrides", nargs="*", help="where its data are now, such as dataset.root=elsewhere")
     arguments = parser.parse_args()
 
     from ctr.app import restore, run_folder
 
-    run = restore.restore(arguments.run, arguments.overrides, arguments.trust)
+    run = restore.restore(arguments.run, arguments.overrides, arguments.trust, arguments.device)
     scores = run.trainer.evaluate(run.model, run.data, arguments.split).to_json()
     print(json.dumps({arguments.split: scores}, indent=2))
-    if arguments.split != "train":
+    if arguments.split != "train" and not arguments.overrides and arguments.device is None:
         if scores != (stored := run_folder.read_scores(arguments.run)[arguments.split]):
             raise UserError(f"the run's scores.json has {stored}: another machine, thread count or torch version?")
         print("equal to the run's scores.json")

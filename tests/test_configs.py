@@ -86,3 +86,9 @@ def test_a_group_learns_at_the_optimizers_rate_unless_told_otherwise():
         "linear": 0.1,
         "network": 0.5,
     }
+
+
+def test_the_fm_stage_keeps_to_the_budget_of_the_main_trainer():
+    stages = plain(config("model=fnn", "trainer=debug", "trainer.patience=7"))["stages"]
+    for key in ("batch_size", "max_steps", "max_epochs", "patience", "eval_every", "log_every", "order", "clip_norm"):
+        assert stages["pretrain"]["trainer"][key] == stages["train"]["trainer"][key], key

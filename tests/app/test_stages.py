@@ -94,6 +94,30 @@ def test_keys_for_a_stage_that_is_not_there_are_refused(tmp_path):
         tiny_run(tmp_path, "model=fm", "+stages.pretrain.trainer.max_epochs=3")
 
 
+def test_a_run_that_goes_on_further_drops_the_scores_of_the_shorter_one(tmp_path):
+    tiny_run(tmp_path, "model=fm")
+    longer = run_folder.read_config(tmp_path)
+    longer["trainer"]["max_steps"] = longer["stages"]["train"]["trainer"]["max_steps"] = 30
+    run_folder.begin(tmp_path, longer, [])
+    with pytest.raises(UserError, match="has not finished"):
+        run_folder.read_scores(tmp_path)
+
+
+def test_the_patience_of_a_schedule_may_not_change_on_the_way(tmp_path):
+    tiny_run(tmp_path, "model=fm")
+    with pytest.raises(UserError, match=r"trainer.schedule.patience: 1 there, 5 now"):
+        tiny_run(tmp_path, "model=fm", "trainer.schedule.patience=5")
+
+
+def test_restore_changes_nothing_but_where_the_data_are(tmp_path):
+    tiny_run(tmp_path, "model=fm")
+    for override in ("seed=3", "trainer.eval_batch_size=7", "device=cuda"):
+        with pytest.raises(UserError, match="only keys of dataset"):
+            restore(tmp_path, [override])
+    with pytest.raises(UserError, match="rooot"):
+        restore(tmp_path, ["dataset.rooot=x"])
+
+
 def test_two_processes_do_not_train_in_one_folder(tmp_path):
     with run_folder.lock(tmp_path), pytest.raises(UserError, match="another process"):
         tiny_run(tmp_path, "model=fm")

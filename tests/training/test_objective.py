@@ -98,3 +98,11 @@ def test_the_range_of_clipping_is_that_of_real_labels_too():
     objective = SquaredError(reduction="mean", plus_minus_one=False, clip=True)
     targets = torch.tensor([2.0, 5.0, 3.0])
     assert objective.predict(torch.tensor([1.0, 4.0, 9.0]), targets).tolist() == [2.0, 4.0, 5.0]
+
+
+def test_a_batch_whose_weights_are_all_0_has_the_loss_0():
+    logits = torch.ones(3, requires_grad=True)
+    loss = LogLoss(reduction="mean").loss(logits, torch.ones(3), torch.zeros(3))
+    loss.backward()
+    assert loss.item() == 0
+    assert logits.grad.abs().sum() == 0

@@ -6,14 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ctr.errors import UserError
+from ctr.metrics import METRICS
 
 KEYS = ("split", "metric", "low", "high", "source")
 
 
 def check(claim: Mapping[str, Any] | None) -> None:
-    """A claim is null or {split, metric, low, high, source}."""
-    if claim is not None and set(claim) != set(KEYS):
-        raise UserError(f"claim: expected null or the keys {', '.join(KEYS)}; found {', '.join(map(str, claim))}")
+    """A claim is null or {split, metric, low, high, source}. Raises UserError for any other."""
+    if claim is None:
+        return
+    if not isinstance(claim, Mapping) or set(claim) != set(KEYS):
+        raise UserError(f"claim: expected null or the keys {', '.join(KEYS)}; found {claim}")
+    numbers = all(isinstance(claim[bound], (int, float)) for bound in ("low", "high"))
+    if claim["split"] not in ("valid", "test") or claim["metric"] not in METRICS or not numbers:
+        raise UserError(f"claim: expected split valid or test, a known metric, low and high as numbers; found {claim}")
 
 
 def verdict(claim: Mapping[str, Any] | None, scores: Mapping[str, Any]) -> str | None:

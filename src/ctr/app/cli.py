@@ -12,12 +12,13 @@ from typing import Any
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ctr.errors import Stopped, UserError, nearest
 
-GO_ON = "the same command with hydra.run.dir=<the run's folder> goes on"
+GO_ON = "the same command with hydra.run.dir=<its folder> goes on (a sweep: hydra.sweep.dir=<its folder>)"
 TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
 
 OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True)
@@ -31,7 +32,12 @@ def train(configs: Path) -> None:
         from ctr.app import stages  # here, so that --help and tab completion need not import torch
 
         job = HydraConfig.get()
-        return stages.run(cfg, Path(job.runtime.output_dir), list(job.overrides.task))
+        try:
+            return stages.run(cfg, Path(job.runtime.output_dir), list(job.overrides.task))
+        except UserError as error:
+            if job.mode is RunMode.MULTIRUN:  # a sweep goes on, and tells only its first failure at the end
+                print(f"error in {job.runtime.output_dir}: {error}", file=sys.stderr)
+            raise
 
     guard(main)
 
@@ -44,7 +50,9 @@ def guard(main: Callable[[], Any]) -> None:
     os.environ[TRACEBACK] = "1"  # Hydra hands its errors on instead of printing them itself
     try:
         main()
-    except (UserError, HydraException, OmegaConfBaseException) as error:
+    except BrokenPipeError:  # the reader of our output, such as `| head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

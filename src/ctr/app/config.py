@@ -33,6 +33,14 @@ TARGETS: dict[str, Callable[..., Any]] = {
     for name in ("Adam", "AdamW", "Adagrad", "SGD", "RMSprop", "Adadelta", "NAdam", "RAdam")
 }
 SPECIAL = {"_target_", "_partial_"}
+ROOT_KEYS: dict[str, Any] = {
+    **dict.fromkeys(("dataset", "model", "trainer", "objective", "stages"), Mapping[str, Any]),
+    **dict.fromkeys(("labels", "monitor", "device", "precision"), str),
+    **dict.fromkeys(("metrics", "trust"), Sequence[str]),
+    "seed": int,
+    "threads": int | None,
+    "claim": Any,  # by ctr.app.claim
+}
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -40,11 +48,20 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     try:
         container = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
-        raise UserError(f"{error.full_key} has no value, and there is no default for it; set it") from error
+        raise UserError(f"{error.full_key} has no value and no default; say {error.full_key}=...") from error
     except OmegaConfBaseException as error:
         raise UserError(f"{error.full_key or 'config'}: {str(error).splitlines()[0]}") from error
     assert isinstance(container, dict)
     return typing.cast(dict[str, Any], container)
+
+
+def check_root(config: Mapping[str, Any]) -> None:
+    """Refuses root keys that nothing reads, and root keys of another type."""
+    for key, value in config.items():
+        if key not in ROOT_KEYS:
+            raise UserError(f"{key}: nothing reads this key; known are {', '.join(ROOT_KEYS)}{nearest(key, ROOT_KEYS)}")
+        if not matches(value, ROOT_KEYS[key]):
+            raise UserError(f"{key}: expected {_say(ROOT_KEYS[key])}, found {value!r}")
 
 
 def check(node: Any, trust: Sequence[str] = (), path: str = "") -> None:
@@ -67,7 +84,7 @@ def build(node: Mapping[str, Any], trust: Sequence[str] = (), path: str = "", **
         return partial(target, **arguments, **runtime)
     try:
         return target(**arguments, **runtime)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise UserError(f"{path}: {error}") from error
 
 
@@ -170,8 +187,15 @@ def _say(expected: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(map(_say, inner))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return f"a mapping of {_say(inner[0])} to {_say(inner[1])}"
+        return f"a mapping, each value {_say(inner[1])}"
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        return f"a list of {_say(inner[0])}"
-    names = {type(None): "null", int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+        return f"a list, each entry {_say(inner[0])}"
+    names = {
+        Any: "anything",
+        type(None): "null",
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bool: "true or false",
+    }
     return names.get(expected, f"a node with the _target_ of a {getattr(expected, '__name__', expected)}")

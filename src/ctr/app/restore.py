@@ -30,18 +30,22 @@ class Run:
     trainer: Trainer
 
 
-def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = ()) -> Run:
-    """The run in this folder; `overrides` such as `dataset.root=elsewhere` change its config first.
+def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (), device: str | None = None) -> Run:
+    """The run in this folder. `overrides` such as `dataset.root=elsewhere` change where its data are; `device`
+    evaluates it elsewhere than it was trained.
 
     Raises UserError where the folder holds no run, or the data are no longer those that it was trained on.
     """
+    if others := [override for override in overrides if not override.startswith("dataset.")]:
+        raise UserError(f"only keys of dataset can be changed, as in dataset.root=elsewhere; found {others[0]}")
+    stored = OmegaConf.create(run_folder.read_config(out))
+    OmegaConf.set_struct(stored, True)
     try:
-        changed = OmegaConf.merge(
-            OmegaConf.create(run_folder.read_config(out)), OmegaConf.from_dotlist(list(overrides))
-        )
+        config: Any = OmegaConf.to_container(OmegaConf.merge(stored, OmegaConf.from_dotlist(list(overrides))))
     except OmegaConfBaseException as error:
-        raise UserError(f"overrides {list(overrides)}: {error}") from error
-    config: Any = OmegaConf.to_container(changed)
+        raise UserError(f"overrides {list(overrides)}: {str(error).splitlines()[0]}") from error
+    if device is not None:
+        config["stages"][run_folder.last_stage(out)]["trainer"]["device"] = device
     check(config, trust)
     use_threads(run_folder.recorded_threads(out))
     data = build(config["dataset"], trust, "dataset").open()

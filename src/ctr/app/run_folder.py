@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,8 @@ from ctr.app import summary
 from ctr.errors import UserError
 from ctr.training import checkpoint
 
-CONFIG, OVERRIDES, MACHINE = "config.yaml", "overrides.yaml", "machine.json"
-MAY_CHANGE = ("max_epochs", "max_steps", "patience")  # when a stopped run goes on
+CONFIG, OVERRIDES, MACHINE, SCORES = "config.yaml", "overrides.yaml", "machine.json", "scores.json"
+MAY_CHANGE = re.compile(r"(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def lock(out: Path) -> Iterator[None]:
 def trusted(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
     """The packages whose classes a config may name; a file cannot grant that, only the command line."""
     trust = list(config["trust"])
-    if trust and not any(override.startswith("trust=") for override in overrides):
+    if trust and not any(override.lstrip("+").startswith("trust=") for override in overrides):
         raise UserError(f"trust={trust} was set by a config file; only the command line may trust a package")
     return trust
 
@@ -49,9 +50,11 @@ def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
     if (out / CONFIG).exists():
         before, now = flat(read_config(out)), flat(config)
         changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        if differing := [key for key in changed if key.split(".")[-1] not in MAY_CHANGE]:
+        if differing := [key for key in changed if not MAY_CHANGE.fullmatch(key)]:
             shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
             raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
+        if changed:
+            (out / SCORES).unlink(missing_ok=True)  # they are of the shorter run
     _write(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
     _write(out / OVERRIDES, yaml.safe_dump(overrides))
 
@@ -64,11 +67,18 @@ def read_config(out: Path) -> dict[str, Any]:
     return config
 
 
+def read_overrides(out: Path) -> list[str]:
+    """What the run's command said."""
+    path = out / OVERRIDES
+    return list(yaml.safe_load(path.read_text(encoding="utf-8"))) if path.exists() else []
+
+
 def read_scores(out: Path) -> dict[str, Any]:
-    try:
-        scores: dict[str, Any] = json.loads((out / "scores.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{out} has no scores.json: its run has not finished; repeat its command to go on") from error
+    """The scores of a finished run. Raises UserError where it is none."""
+    read_config(out)
+    if not (out / SCORES).exists():
+        raise UserError(f"{out} has no {SCORES}: its run has not finished; repeat its command to go on")
+    scores: dict[str, Any] = json.loads((out / SCORES).read_text(encoding="utf-8"))
     return scores
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from ctr.app import claim, run_folder, summary
-from ctr.app.config import build, check, plain
+from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
@@ -31,6 +31,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     """
     console = console or Console()
     config = plain(cfg)
+    check_root(config)
     trust = run_folder.trusted(config, overrides)
     check(config, trust)
     claim.check(config["claim"])
@@ -50,6 +51,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{summary.headline(config)}\n{data.summary}", soft_wrap=True, highlight=False)
 
+        _rehearse(own, trainers, trust, data.schema)
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
@@ -61,6 +63,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
 
 
 def _check_stages(stages: Mapping[str, Any]) -> None:
+    """Before anything is read: has every stage its parts, and every warm start its source?"""
     for name, stage in stages.items():
         for part in ("model", "trainer"):
             if "_target_" not in stage.get(part, {}):
@@ -68,6 +71,20 @@ def _check_stages(stages: Mapping[str, Any]) -> None:
                     f"stages.{name}.{part} names no class (_target_); a stage needs a model and a trainer. Is a file "
                     f"setting keys of a stage that the choice of stages=... does not have?"
                 )
+        if (source := stage.get("warm_start")) is not None and source["stage"] not in stages:
+            raise UserError(f"stages.{name}.warm_start.stage: no stage {source['stage']!r}, only {', '.join(stages)}")
+        if (other := stage.get("from")) is not None:
+            run_folder.read_scores(Path(other))  # a finished run
+
+
+def _rehearse(own: Mapping[str, Any], trainers: Mapping[str, Trainer], trust: list[str], schema: FeatureSchema) -> None:
+    """Builds every stage once, untrained, and hands weights on, so that no mistake waits for a stage to end."""
+    models: dict[str, nn.Module] = {}
+    for name, stage in own.items():
+        models[name] = build(stage["model"], trust, f"stages.{name}.model", schema=schema)
+        trainers[name].check(models[name])
+        if (source := stage.get("warm_start")) is not None and source["stage"] in models:
+            checkpoint.warm_start(models[name], models[source["stage"]].state_dict(), source["modules"])
 
 
 def _warm_start(
@@ -76,8 +93,6 @@ def _warm_start(
     """Starts the blocks that the stage names from an earlier stage, of this run or of the run in its `from`."""
     if (source := stage.get("warm_start")) is None:
         return
-    if source["stage"] not in stages:
-        raise UserError(f"warm_start.stage: there is no stage {source['stage']!r}, only {', '.join(stages)}")
     folder = out / source["stage"]
     if (other := stages[source["stage"]].get("from")) is not None:
         folder = Path(other) / run_folder.last_stage(Path(other))
@@ -108,6 +123,6 @@ def _finish(
         "seconds": round(run_folder.seconds(out, config["stages"]), 2),
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
-    run_folder.write_json(out / "scores.json", scores)
+    run_folder.write_json(out / run_folder.SCORES, scores)
     summary.show(console, out, scores, model)
     return float(scores["valid"][trainer.monitor.name])

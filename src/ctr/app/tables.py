@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +13,47 @@ import pandas as pd
 from ctr.app import run_folder, summary
 from ctr.errors import UserError
 
-IGNORED = ("seed", "threads")  # runs that differ in nothing else are repetitions of one experiment
+SEED = re.compile(r"(seed|threads|(stages\.\w+\.)?trainer\.seed)")  # runs that differ in nothing else are repetitions
 
 
 def table(roots: Sequence[Path], split: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """One row for all runs that differ in the seed alone: how many, their scores' mean and standard deviation.
+    """One row for all runs that differ in the seed alone: how many seeds, their scores' mean and standard deviation.
 
-    `roots` are run folders or folders above them. Where rows are of the same dataset and model, `differs` names the
-    config keys in which they do. Raises UserError where there is no finished run.
+    `roots` are run folders or folders above them; of several runs with one seed the last counts. Where rows are of
+    one dataset and model, `overrides` shows what their commands said. Raises UserError where no run has finished.
     """
-    folders = sorted({path.parent for root in roots for path in root.rglob("scores.json")})
+    folders = sorted({path.parent for root in roots for path in root.rglob(run_folder.SCORES)})
     if not folders:
-        raise UserError(f"no finished run (no scores.json) under {', '.join(map(str, roots))}")
-    groups: dict[str, list[Path]] = {}
-    configs: dict[str, dict[str, Any]] = {}
-    for folder in folders:
-        config = run_folder.flat(run_folder.read_config(folder))
-        config = {key: value for key, value in config.items() if key.split(".")[-1] not in IGNORED}
-        key = json.dumps(config, sort_keys=True, default=str)
-        groups.setdefault(key, []).append(folder)
-        configs[key] = config
-    rows = [_row(runs, configs[key], split, metrics) for key, runs in groups.items()]
-    for row, config in zip(rows, configs.values(), strict=True):
-        others = [
-            other
-            for theirs, other in zip(rows, configs.values(), strict=True)
-            if (theirs["dataset"], theirs["model"]) == (row["dataset"], row["model"])
-        ]
-        differing = [key for key in config if any(other.get(key) != config[key] for other in others)]
-        row["differs"] = " ".join(
-            f"{key}={config[key]}" for key in differing if not key.startswith(("stages", "claim"))
-        )
-    frame = pd.DataFrame(rows)
-    return frame if frame["differs"].any() else frame.drop(columns="differs")
+        raise UserError(f"no finished run (no {run_folder.SCORES}) under {', '.join(map(str, roots))}")
+    groups: dict[str, dict[int, Path]] = {}
+    for folder in sorted(folders, key=lambda folder: (folder / run_folder.SCORES).stat().st_mtime):
+        config = run_folder.read_config(folder)
+        same = {key: value for key, value in run_folder.flat(config).items() if not SEED.fullmatch(key)}
+        groups.setdefault(json.dumps(same, sort_keys=True, default=str), {})[config["seed"]] = folder
+    frame = pd.DataFrame([_row(list(runs.values()), split, metrics) for runs in groups.values()])
+    if not frame.duplicated(["dataset", "model"]).any():
+        frame = frame.drop(columns="overrides")
+    return frame.sort_values(["dataset", "model"])
 
 
-def _row(runs: Sequence[Path], config: Mapping[str, Any], split: str, metrics: Sequence[str]) -> dict[str, Any]:
+def _row(runs: Sequence[Path], split: str, metrics: Sequence[str]) -> dict[str, Any]:
     all_scores = [run_folder.read_scores(run) for run in runs]
+    config = run_folder.read_config(runs[0])
     row: dict[str, Any] = {
-        "dataset": Path(str(config.get("dataset.root", config["dataset._target_"].split(".")[-1]))).name,
-        "model": summary.chain(run_folder.read_config(runs[0])),
+        "dataset": Path(config["dataset"].get("root") or config["dataset"]["_target_"].split(".")[-1]).name,
+        "model": summary.chain(config),
         "seeds": len(runs),
     }
     for metric in metrics or [name for name in all_scores[0][split] if name != "undefined"]:
         values = pd.Series([scores[split].get(metric) for scores in all_scores], dtype="float64")
         row[f"{split} {metric}"] = _mean_and_spread(values)
+    said = [word for word in run_folder.read_overrides(runs[0]) if not re.match(r"seed=|threads=|hydra\.", word)]
     return {
         **row,
-        "epochs": _mean([scores["epochs"] for scores in all_scores]),
+        "steps": _mean([scores["steps"] for scores in all_scores]),
         "seconds": _mean([scores["seconds"] for scores in all_scores]),
         "parameters": all_scores[0]["parameters"],
+        "overrides": " ".join(said),
     }
 
 

@@ -15,6 +15,8 @@ class FeatureEmbedding(nn.Module):
 
     def __init__(self, schema: FeatureSchema, embedding_dim: int, *, init_std: float = 0.01):
         super().__init__()
+        if embedding_dim < 1 or init_std < 0:
+            raise ValueError(f"embedding_dim must be at least 1 and init_std 0, found {embedding_dim} and {init_std}")
         self.table = nn.Embedding(schema.num_features, embedding_dim)
         nn.init.normal_(self.table.weight, std=init_std)
 

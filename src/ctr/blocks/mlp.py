@@ -39,6 +39,8 @@ class MLP(nn.Module):
         self.out_features = in_features
         layers: list[nn.Module] = []
         for width in hidden_dims:
+            if width < 1:
+                raise ValueError(f"hidden_dims must all be at least 1, found {list(hidden_dims)}")
             layers.append(xavier_linear(self.out_features, width))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(width, eps=batch_norm_eps))

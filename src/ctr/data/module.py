@@ -50,7 +50,8 @@ class InMemoryData:
     def summary(self) -> str:
         lines = [
             f"{self.schema.num_fields} fields, {self.schema.num_slots} slots, {self.schema.num_features:,} features, "
-            f"schema {self.schema.fingerprint}"
+            f"schema {self.schema.fingerprint}",
+            f"fields: {', '.join(field.name for field in self.schema.fields)}",
         ]
         for name, rows in self.splits.items():
             lines.append(f"{name:<6}{len(rows):>12,} rows, mean label {rows.labels.double().mean().item():.4f}")

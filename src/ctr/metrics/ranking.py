@@ -71,4 +71,5 @@ def _pairs_and_wins(predictions: Predictions, groups: Tensor) -> tuple[Tensor, T
 
 
 def _one_class(predictions: Predictions) -> str:
-    return f"all {len(predictions.labels):,} labels are {predictions.labels[0].item():g}"
+    weighted = predictions.labels[predictions.weights > 0]
+    return f"all {len(weighted):,} labels that count are {weighted[0].item():g}"

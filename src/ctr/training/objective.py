@@ -73,4 +73,4 @@ def _reduce(losses: Tensor, weights: Tensor | None, reduction: Reduction) -> Ten
     if weights is None:
         return losses.mean() if reduction == "mean" else losses.sum()
     total = torch.dot(losses, weights)
-    return total / weights.sum() if reduction == "mean" else total
+    return total / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny) if reduction == "mean" else total

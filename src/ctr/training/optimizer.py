@@ -52,7 +52,10 @@ class GroupedOptimizer:
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         members = {group.name: [p for name, p in named if group_of(name) == group.name] for group in groups}
         self.groups = [group for group in groups if members[group.name]]
-        self.torch = make([{"params": members[group.name], "lr": group.lr} for group in self.groups])
+        try:
+            self.torch = make([{"params": members[group.name], "lr": group.lr} for group in self.groups])
+        except (ValueError, TypeError, IndexError, RuntimeError) as error:
+            raise UserError(f"trainer.optimizer: {error}") from error
         self.parameters = [p for _, p in named]
         norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         spared = {id(p) for name, p in named if name.split(".")[-1] == "bias"}

@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from rich.console import Console
@@ -47,7 +47,7 @@ class Trainer:
         clip_norm: float | None,
         batch_size: int,
         eval_batch_size: int,
-        order: str,
+        order: Literal["file", "shuffled", "blocks"],
         max_epochs: int,
         max_steps: int | None,
         patience: int | None,
@@ -79,6 +79,12 @@ class Trainer:
         self.max_epochs, self.max_steps, self.patience = max_epochs, max_steps, patience
         self.eval_every, self.save_every, self.log_every = eval_every, save_every, log_every
         self.precision, self.compile, self.device = precision, compile, find_device(device)
+
+    def check(self, model: nn.Module) -> None:
+        """Raises UserError where this trainer cannot train this model; changes nothing."""
+        GroupedOptimizer(model, self.make_optimizer, self.groups)
+        if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+            raise UserError("batch_size is 1, and batch norm has no variance over one example; use at least 2")
 
     def fit(self, model: nn.Module, data: DataModule, out: Path, console: Console) -> Progress:
         """Trains in `out`, going on from its newest checkpoint if it has one.
