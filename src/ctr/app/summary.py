@@ -59,9 +59,10 @@ def show(console: Console, out: Path, scores: Mapping[str, Any], model: nn.Modul
         console.print(f"{name} is undefined: {reason}", soft_wrap=True)
     if scores["claim"]:
         console.print(scores["claim"], soft_wrap=True, highlight=False)
+    folder = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
     console.print(
         f"best at step {scores['best_step']:,} of {scores['steps']:,}, {scores['seconds']:.1f} s\n"
-        f"run         {out}\nlook at it  tensorboard --logdir {out}",
+        f"run         {folder}\nlook at it  tensorboard --logdir {folder}",
         soft_wrap=True,
         highlight=False,
     )
