@@ -83,6 +83,12 @@ def test_a_folder_with_a_run_of_another_config_is_refused_naming_the_key(tmp_pat
         tiny_run(tmp_path, "model=fm", "model.embedding_dim=4")
 
 
+def test_a_folder_in_which_nothing_was_trained_yet_takes_the_mended_command(tmp_path):
+    with pytest.raises(UserError, match="dropout"):
+        tiny_run(tmp_path, "model=fm", "model.embedding_dropout=1.5")
+    tiny_run(tmp_path, "model=fm", "model.embedding_dropout=0.5")
+
+
 def test_a_finished_run_may_be_prolonged(tmp_path):
     tiny_run(tmp_path, "model=fm")
     tiny_run(tmp_path, "model=fm", "trainer.max_steps=30")

@@ -46,8 +46,8 @@ def trusted(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
 
 
 def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
-    """Writes the resolved config. Refuses to go on with a run of another config."""
-    if (out / CONFIG).exists():
+    """Writes the resolved config. Refuses to go on with a training of another config."""
+    if (out / CONFIG).exists() and any(out.glob("*/checkpoints/step-*")):
         before, now = flat(read_config(out)), flat(config)
         changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
         if differing := [key for key in changed if not MAY_CHANGE.fullmatch(key)]:

@@ -24,7 +24,7 @@ def predict_logits(model: nn.Module, loader: Loader, device: torch.device) -> Te
     model.eval()
     with torch.inference_mode():
         batches = (batch.to(device) for batch in loader.batches())
-        return torch.cat([model(batch.ids, batch.values).double().cpu() for batch in batches])
+        return torch.cat([model(batch.ids, batch.values).cpu().double() for batch in batches])
 
 
 def predictions(loader: Loader, logits: Tensor, objective: Objective, labels: Tensor | None = None) -> Predictions:
