@@ -71,5 +71,6 @@ def _pairs_and_wins(predictions: Predictions, groups: Tensor) -> tuple[Tensor, T
 
 
 def _one_class(predictions: Predictions) -> str:
-    weighted = predictions.labels[predictions.weights > 0]
-    return f"all {len(weighted):,} labels that count are {weighted[0].item():g}"
+    counted = predictions.labels[predictions.weights > 0]
+    of_those = "" if len(counted) == len(predictions.labels) else " of positive weight"
+    return f"all {len(counted):,} labels{of_those} are {counted[0].item():g}"
