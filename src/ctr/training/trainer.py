@@ -64,7 +64,13 @@ class Trainer:
                 raise UserError(f"there is no metric {name!r}; known are {', '.join(METRICS)}")
         if METRICS[monitor].higher_is_better is None:
             raise UserError(f"monitor: {monitor} has no better direction; choose another metric")
-        counts = {"max_epochs": max_epochs, "max_steps": max_steps, "patience": patience, "eval_every": eval_every}
+        counts = {
+            "batch_size": batch_size,
+            "max_epochs": max_epochs,
+            "max_steps": max_steps,
+            "patience": patience,
+            "eval_every": eval_every,
+        }
         counts |= {"save_every": save_every, "log_every": log_every, "eval_batch_size": eval_batch_size}
         for name, count in counts.items():
             if count is not None and count < 1:
