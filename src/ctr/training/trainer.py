@@ -70,8 +70,10 @@ class Trainer:
             "max_steps": max_steps,
             "patience": patience,
             "eval_every": eval_every,
+            "save_every": save_every,
+            "log_every": log_every,
+            "eval_batch_size": eval_batch_size,
         }
-        counts |= {"save_every": save_every, "log_every": log_every, "eval_batch_size": eval_batch_size}
         for name, count in counts.items():
             if count is not None and count < 1:
                 raise UserError(f"{name} must be at least 1, found {count}")
