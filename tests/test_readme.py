@@ -25,7 +25,8 @@ def commands() -> list[str]:
     for text in TEXTS.values():
         blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.S)
         found += [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
-        found += re.findall(r"`((?:python|make) [^`]*)`", re.sub(r"```.*?```", "", text, flags=re.S))
+        prose = " ".join(re.sub(r"```.*?```", "", text, flags=re.S).split())
+        found += re.findall(r"`((?:python|make) [^`]*)`", prose)
     return sorted({command for command in found if command and "..." not in command})
 
 
