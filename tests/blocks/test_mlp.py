@@ -87,7 +87,7 @@ def test_every_layer_has_its_batch_norm_and_its_dropout():
 
 
 def test_batch_norm_gives_the_values_of_oracle_13():
-    """references/papers.md O13; the running variance is torch's, the unbiased one."""
+    """A worked example; the running variance is torch's, the unbiased one."""
     mlp = MLP(2, [2], activation="identity", batch_norm=True, batch_norm_eps=1e-3).double()
     nn.init.eye_(mlp.layers[0].weight)
     inputs = [[1.0, 2.0], [3.0, -2.0], [2.0, 0.0], [6.0, 4.0]]

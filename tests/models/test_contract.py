@@ -1,4 +1,4 @@
-"""What every shipped model owes (DESIGN 2.11), for every file of configs/model."""
+"""What every shipped model owes, for every file of configs/model."""
 
 import inspect
 

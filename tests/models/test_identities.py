@@ -1,4 +1,4 @@
-"""What must be equal on any input: models against their definitions, and against each other (papers.md, O1 to O3)."""
+"""What must be equal on any input: models against their definitions, and against each other."""
 
 import itertools
 
@@ -10,41 +10,8 @@ from ctr.blocks import BiInteraction, FMInteraction
 from ctr.models import FM, FNN, NFM, DeepFM
 from ctr.schema import FeatureSchema, Field, FieldKind
 from tests.conftest import mixed_schema, random_batch
+from tests.models.options import DEEPFM_OPTIONS, FM_OPTIONS, FNN_OPTIONS, NFM_OPTIONS
 
-FM_OPTIONS = {"embedding_dim": 4, "init_std": 0.5, "bias": True, "embedding_dropout": 0.0}
-NFM_OPTIONS = {
-    "embedding_dim": 4,
-    "init_std": 0.5,
-    "bias": True,
-    "pooling_batch_norm": False,
-    "pooling_dropout": 0.0,
-    "hidden_dims": [],
-    "activation": "relu",
-    "hidden_dropout": 0.0,
-    "hidden_batch_norm": False,
-    "batch_norm_eps": 1e-3,
-    "head_bias": False,
-}
-DEEPFM_OPTIONS = {
-    "embedding_dim": 4,
-    "init_std": 0.5,
-    "bias": True,
-    "fm_output": "sum",
-    "hidden_dims": [8, 5],
-    "activation": "relu",
-    "dropout": 0.0,
-    "batch_norm": False,
-}
-FNN_OPTIONS = {
-    "embedding_dim": 4,
-    "init_std": 0.5,
-    "train_w_0": True,
-    "hidden_dims": [8, 5],
-    "activation": "tanh",
-    "dropout": 0.0,
-    "batch_norm": False,
-    "zero_head": False,
-}
 ONE_HOT = FeatureSchema(tuple(Field(name, FieldKind.CATEGORICAL, 5) for name in "abc"))
 
 

@@ -1,4 +1,4 @@
-"""Values from the authors' programs and papers: references/papers.md, section 6, whose numbers the tests go by."""
+"""Values worked out by hand from the papers' equations, printed by the authors' programs, or printed in the papers."""
 
 import math
 
@@ -13,6 +13,7 @@ from ctr.models import FM, FNN, NFM, DeepFM
 from ctr.schema import FeatureSchema, Field, FieldKind
 from ctr.training.evaluate import predictions
 from ctr.training.objective import SquaredError
+from tests.models import options
 
 W_0 = 0.1
 W = [0.1, -0.2, 0.3, 0.0, 0.05, -0.1]
@@ -27,40 +28,11 @@ FIELDS = FeatureSchema(tuple(Field(name, FieldKind.CATEGORICAL, 2) for name in "
 ONE_HOT_IDS = torch.tensor([[0, 2, 4], [1, 3, 5]])  # s1, s2
 ONES = torch.ones(2, 3, dtype=torch.double)
 
-FM_OPTIONS = {"embedding_dim": 2, "init_std": 0.01, "bias": True, "embedding_dropout": 0.0}
-NFM_OPTIONS = {
-    "embedding_dim": 2,
-    "init_std": 0.01,
-    "bias": True,
-    "pooling_batch_norm": False,
-    "pooling_dropout": 0.0,
-    "hidden_dims": [3],
-    "activation": "relu",
-    "hidden_dropout": 0.0,
-    "hidden_batch_norm": False,
-    "batch_norm_eps": 1e-3,
-    "head_bias": False,
-}
-DEEPFM_OPTIONS = {
-    "embedding_dim": 2,
-    "init_std": 0.01,
-    "bias": True,
-    "fm_output": "sum",
-    "hidden_dims": [2],
-    "activation": "relu",
-    "dropout": 0.0,
-    "batch_norm": False,
-}
-FNN_OPTIONS = {
-    "embedding_dim": 2,
-    "init_std": 0.01,
-    "train_w_0": True,
-    "hidden_dims": [2],
-    "activation": "tanh",
-    "dropout": 0.0,
-    "batch_norm": False,
-    "zero_head": False,
-}
+SMALL = {"embedding_dim": 2, "init_std": 0.01}
+FM_OPTIONS = options.FM_OPTIONS | SMALL
+NFM_OPTIONS = options.NFM_OPTIONS | SMALL | {"hidden_dims": [3]}
+DEEPFM_OPTIONS = options.DEEPFM_OPTIONS | SMALL | {"hidden_dims": [2]}
+FNN_OPTIONS = options.FNN_OPTIONS | SMALL | {"hidden_dims": [2]}
 
 
 def double(numbers):
@@ -162,7 +134,7 @@ def test_o9_the_released_fnn_has_177_inputs():
     assert fnn.mlp.layers[0].in_features == 177
 
 
-# libFM's SGD, section 6.3: what its binary printed after one and two passes over r1, r2, r3.
+# libFM's SGD: what its binary printed after one and two passes over r1, r2, r3.
 
 
 def libfm_sgd_pass(fm, multiplier):
@@ -241,7 +213,7 @@ def test_libfm_prints_the_probabilities_that_our_fm_predicts(passes, predicted):
     assert printed(fm(IDS, VALUES).sigmoid()) == predicted
 
 
-# Numbers of parameters, O11 and section 6.5.
+# Numbers of parameters, as papers and BARS's logs print them.
 
 
 def categorical(num_features: int, num_fields: int) -> FeatureSchema:

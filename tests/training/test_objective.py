@@ -86,7 +86,7 @@ def test_plus_minus_one_refuses_other_labels(label):
 
 
 def test_clipping_bounds_predictions_by_the_labels_of_the_split():
-    """The RMSE of papers.md, O14."""
+    """The RMSE of a worked example, raw and clipped."""
     for clip, expected in ((False, 0.62849), (True, 0.5)):
         objective = SquaredError(reduction="sum", plus_minus_one=True, clip=clip)
         targets = objective.targets(LABELS)

@@ -20,7 +20,6 @@ from torch.utils.tensorboard import SummaryWriter
 from ctr import __version__
 from ctr.app import summary
 from ctr.errors import UserError
-from ctr.training import checkpoint
 
 CONFIG, OVERRIDES, MACHINE, SCORES = "config.yaml", "overrides.yaml", "machine.json", "scores.json"
 MAY_CHANGE = re.compile(r"(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
@@ -97,14 +96,6 @@ def recorded_threads(out: Path) -> int | None:
     """The thread count that a run in this folder began with, which it keeps."""
     path = out / MACHINE
     return int(json.loads(path.read_text())["threads"]) if path.exists() else None
-
-
-def seconds(out: Path, stages: Mapping[str, Any]) -> float:
-    """Spent on all stages that were trained here."""
-    newest = (
-        checkpoint.load_newest(out / name / "checkpoints") for name, stage in stages.items() if not stage.get("from")
-    )
-    return sum(float(stored.meta["progress"]["seconds"]) for stored in newest if stored)
 
 
 def write_json(path: Path, content: Any) -> None:

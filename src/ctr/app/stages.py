@@ -52,6 +52,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         console.print(f"{summary.headline(config)}\n{data.summary}", soft_wrap=True, highlight=False)
 
         _rehearse(own, trainers, trust, data.schema)
+        seconds = 0.0
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
@@ -59,7 +60,8 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
             console.print(f"stage {name}: {summary.model_line(model)}", soft_wrap=True, highlight=False)
             run_folder.write_tensorboard_text(out / name, config, model)
             progress = trainers[name].fit(model, data, out / name, console)
-        return _finish(out, config, model, trainers[name], data, progress, console)
+            seconds += progress.seconds
+        return _finish(out, config, model, trainers[name], data, progress, seconds, console)
 
 
 def _check_stages(stages: Mapping[str, Any]) -> None:
@@ -108,11 +110,12 @@ def _finish(
     trainer: Trainer,
     data: DataModule,
     progress: Progress,
+    seconds: float,
     console: Console,
 ) -> float:
     assert progress.best is not None
     scores: dict[str, Any] = {
-        "valid": trainer.evaluate(model, data, "valid").to_json(),
+        "valid": progress.best.to_json(),
         "test": trainer.evaluate(model, data, "test").to_json(),
         **{f"law_{name}": law.to_json() for name, law in trainer.evaluate_law(data, "test").items()},
         "monitor": trainer.monitor.name,
@@ -120,7 +123,7 @@ def _finish(
         "steps": progress.step,
         "epochs": progress.epoch,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "seconds": round(run_folder.seconds(out, config["stages"]), 2),
+        "seconds": round(seconds, 2),
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
     run_folder.write_json(out / run_folder.SCORES, scores)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
+from ctr.data.module import slot_places
 from ctr.data.reader import Place, float32, numbers
 from ctr.data.vocabulary import Vocabulary
 from ctr.errors import UserError, nearest
@@ -90,8 +91,7 @@ class FittedMultiValued:
 
     def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
         tokens, lengths = _split(column, self.separator)
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        slots = np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
+        rows, slots = slot_places(lengths)
         kept = slots < self.field.num_slots
         self.dropped += int((~kept).sum())
         ids = np.zeros((len(lengths), self.field.num_slots), dtype=np.int64)

@@ -7,12 +7,13 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from ctr.data.module import InMemoryData, Labels, batch_of_slots
+from ctr.data.module import InMemoryData, Labels, batch_of_slots, refuse_empty, slot_places
 from ctr.data.reader import find
 from ctr.data.vocabulary import IdVocabulary
 from ctr.errors import UserError
@@ -57,17 +58,14 @@ class LibFM:
         self.root, self.labels, self.source = root, labels, source
         self.files = {"train": train, "valid": valid, "test": test}
         self.starts = dict(starts) if starts else {"features": 0}
-        if sorted(self.starts.values()) != list(self.starts.values()) or len(set(self.starts.values())) < len(
-            self.starts
-        ):
+        if any(start >= following for start, following in pairwise(self.starts.values())):
             raise UserError(f"starts must rise from field to field, found {self.starts}")
 
     def open(self) -> InMemoryData:
         paths = {split: find(self.root, name, self.source) for split, name in self.files.items()}
         splits = {split: read_libfm(path, self.labels) for split, path in paths.items()}
         for split, rows in splits.items():
-            if len(rows.labels) == 0:
-                raise UserError(f"{paths[split]}: the {split} split is empty; it needs at least one row")
+            refuse_empty(split, len(rows.labels), paths[split])
         fields = {split: self._field_of_entries(rows, paths[split]) for split, rows in splits.items()}
         encoded = [
             _Encoded.of(name, {split: rows_of_field(rows, fields[split], f) for split, rows in splits.items()})
@@ -116,8 +114,7 @@ class _Encoded:
             kind = FieldKind.CATEGORICAL
         slots, notes = {}, []
         for split, rows in splits.items():
-            row = np.repeat(np.arange(len(rows.lengths)), rows.lengths)
-            slot = np.arange(len(row)) - np.repeat(rows.lengths.cumsum() - rows.lengths, rows.lengths)
+            row, slot = slot_places(rows.lengths)
             ids = np.zeros((len(rows.lengths), num_slots), dtype=np.int64)
             values = np.zeros(ids.shape, dtype=np.float32)
             ids[row, slot] = vocabulary.ids(rows.ids)
@@ -131,7 +128,7 @@ class _Encoded:
 def rows_of_field(rows: SparseRows, field_of_entry: np.ndarray, field: int) -> SparseRows:
     """The rows with only the entries of one field."""
     mine = field_of_entry == field
-    row = np.repeat(np.arange(len(rows.lengths)), rows.lengths)
+    row, _ = slot_places(rows.lengths)
     lengths = np.bincount(row[mine], minlength=len(rows.lengths))
     return SparseRows(rows.lines, rows.labels, lengths, rows.ids[mine], rows.values[mine])
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,8 +37,7 @@ class InMemoryData:
         self.schema, self.splits, self.law = schema, splits, law or {}
         self.notes = notes
         for name, rows in splits.items():
-            if len(rows) == 0:
-                raise UserError(f"the {name} split is empty; it needs at least one row")
+            refuse_empty(name, len(rows))
             outside = (rows.ids < 0) | (rows.ids >= schema.num_features)
             assert not outside.any(), f"{name}: feature ids outside [0, {schema.num_features})"
         train = splits["train"].labels
@@ -61,6 +62,19 @@ class InMemoryData:
         if split not in self.splits:
             raise UserError(f"there is no split {split!r}; the dataset has {', '.join(self.splits)}")
         return BatchLoader(self.splits[split], batch_size, order=order, seed=seed)
+
+
+def refuse_empty(split: str, num_rows: int, path: Path | None = None) -> None:
+    """Raises UserError for a split without rows."""
+    if num_rows == 0:
+        where = "" if path is None else f"{path}: "
+        raise UserError(f"{where}the {split} split is empty; it needs at least one row")
+
+
+def slot_places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """For rows of these lengths laid end to end: the row of each entry, and its place in that row."""
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    return rows, np.arange(len(rows)) - np.repeat(lengths.cumsum() - lengths, lengths)
 
 
 def batch_of_slots(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ctr.batch import Batch
 from ctr.data.encoding import Encoder, FittedMultiValued, column_recipe
-from ctr.data.module import InMemoryData, Labels, batch_of_slots
+from ctr.data.module import InMemoryData, Labels, batch_of_slots, refuse_empty
 from ctr.data.reader import Place, find, float32, numbers, read_columns
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema, FieldKind
@@ -59,8 +59,7 @@ class Table:
         columns = list(dict.fromkeys([*self.recipes, *others]))
         tables = {split: read_columns(path, columns, self.delimiter) for split, path in paths.items()}
         for split, table in tables.items():
-            if table.num_rows == 0:
-                raise UserError(f"{paths[split]}: the {split} split is empty; it needs at least one row")
+            refuse_empty(split, table.num_rows, paths[split])
 
         encoders = {
             name: recipe.fit(name, tables["train"][name], Place(paths["train"], name))

@@ -133,7 +133,8 @@ class Trainer:
                 if stopping:
                     raise Stopped(f"stopped at step {progress.step:,}, which is saved in {out}")
 
-        snapshot.load_weights(model, checkpoint.load_best(folder))
+        assert progress.best_step is not None  # the last step is always evaluated
+        snapshot.load_weights(model, checkpoint.load(checkpoint.step_folder(folder, progress.best_step)))
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
