@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from ctr.schema import FeatureSchema, Field, FieldKind
 ROOT = Path(__file__).parent.parent
 
 torch.set_num_threads(1)  # the suites run side by side
+_cache = tempfile.TemporaryDirectory(prefix="ctr-tests-")
+os.environ["CTR_CACHE"] = _cache.name  # prepared data go when the tests are done
 settings.register_profile("ctr", deadline=None)  # on machines that are busy
 settings.load_profile("ctr")
 

@@ -10,6 +10,8 @@ from tests.conftest import ROOT
 
 FILLED = {  # what the user of a template fills in
     "table": ["dataset.fields={user: categorical}"],
+    "libffm": ["dataset.reader.names=[user, item]"],
+    "prepared": ["dataset.root=somewhere"],
 }
 
 

@@ -1,4 +1,4 @@
-"""Every command of the README and of CONTRIBUTING runs."""
+"""Every command of the README, of CONTRIBUTING and of docs/ runs."""
 
 import os
 import re
@@ -6,12 +6,15 @@ import shlex
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
+from ctr.batch import SPLITS
+from ctr.data import from_frames
 from tests.app.compose import TINY
 from tests.conftest import ROOT
 
-TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md")}
+TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/data.md")}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 BUDGET = ["trainer.max_steps=3", "threads=1"]
@@ -53,17 +56,23 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """What stands for the README's <run>, my_data, <folder>, outputs."""
+    """What stands for the README's <run>, <prepared>, my_data, <folder>, outputs."""
     tmp_path = tmp_path_factory.mktemp("readme")
     data = tmp_path / "my_data"
     data.mkdir()
-    for split in ("train", "valid", "test"):
+    for split in SPLITS:
         (data / f"{split}.csv").write_text(ROWS)
         (data / f"{split}.libfm").write_text(LIBFM)
         (data / {"valid": "frappe.validation.libfm"}.get(split, f"frappe.{split}.libfm")).write_text(LIBFM)
     assert run(["train.py", *TINY, f"hydra.run.dir={tmp_path}/outputs/run"]).returncode == 0
+    prepared = from_frames(
+        *[pd.read_csv(data / f"{split}.csv") for split in SPLITS],
+        fields={"user": "categorical"},
+        cache=str(tmp_path / "cache"),
+    ).folder
     return {
         "<run>": f"{tmp_path}/outputs/run",
+        "<prepared>": str(prepared),
         "my_data": str(data),
         "<folder>": str(data),
         "outputs": f"{tmp_path}/outputs",
@@ -73,9 +82,11 @@ def places(tmp_path_factory):
 @pytest.mark.parametrize("command", PYTHON)
 def test_every_python_command_runs(command, places, tmp_path, request):
     arguments = [places.get(word, word) for word in shlex.split(command)[1:]]
-    arguments = [re.sub(r"=(my_data|<folder>)$", lambda match: f"={places[match[1]]}", word) for word in arguments]
+    arguments = [
+        re.sub(r"=(my_data|<folder>|<prepared>)$", lambda match: f"={places[match[1]]}", word) for word in arguments
+    ]
     environment = {}
-    if "dataset=frappe" in arguments:
+    if "dataset=frappe" in arguments or arguments[-1] == "frappe":
         environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)
     if arguments[0] == "train.py" and "--help" not in arguments:
         tiny = (
@@ -84,6 +95,8 @@ def test_every_python_command_runs(command, places, tmp_path, request):
             else [w for w in TINY if w.startswith("dataset.")]
         )
         arguments += [*tiny, *BUDGET, f"hydra.run.dir={tmp_path}/new", f"hydra.sweep.dir={tmp_path}/sweep"]
+    if arguments[0] == "scripts/inspect_data.py":
+        arguments += ["--out", str(tmp_path / "page.html")]
     result = run(arguments, **environment)
     assert result.returncode == 0, result.stderr
 
@@ -108,3 +121,13 @@ def test_every_file_that_the_texts_name_exists():
         for path in re.findall(r"`((?:configs|src|scripts|tests)/[\w./]+)`", text):
             if "mymodel" not in path:
                 assert (ROOT / path).exists(), f"{name} names {path}"
+
+
+def test_the_python_of_the_texts_runs():
+    blocks = [block for text in TEXTS.values() for block in re.findall(r"```python\n(.*?)```", text, flags=re.S)]
+    assert blocks
+    for block in blocks:
+        frame = pd.DataFrame({"click": [1, 0], "user": ["ann", "bob"], "price": [1.5, 2.0]})
+        known = {split: frame for split in SPLITS}
+        exec(block, known)  # noqa: S102
+        assert len(known["data"].rows("train")) == 2

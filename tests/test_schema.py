@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ctr.batch import Batch
 from ctr.errors import UserError
+from ctr.models import FM
 from ctr.schema import FeatureSchema, Field, FieldKind
 from tests.conftest import mixed_schema, random_batch
 
@@ -81,6 +83,66 @@ def test_a_schema_survives_json():
     assert all(isinstance(field.kind, FieldKind) for field in again.fields)
 
 
+# --- fields that share their features ---
+
+A, B = Field("a", FieldKind.CATEGORICAL, 3), Field("b", FieldKind.MULTIVALUED, 3, num_slots=2)
+
+
+def test_fields_that_share_have_one_block_of_ids_that_counts_once():
+    first = Field("first", FieldKind.NUMERIC, 5)
+    schema = FeatureSchema((replace(B, shares="a"), first, A, Field("c", FieldKind.CATEGORICAL, 3, shares="a")))
+    assert schema.offsets == (5, 0, 5, 5)  # wherever the owner stands
+    assert (schema.num_features, schema.num_slots) == (8, 5)
+    assert schema.slot_fields == (0, 0, 1, 2, 3)
+
+
+@given(SHAPES, st.data())
+def test_blocks_are_those_of_the_owners_alone(shapes, data):
+    owners = schema_of(shapes).fields
+    sharing = [
+        Field(f"s{i}", FieldKind.CATEGORICAL, owner.num_features, shares=owner.name)
+        for i, owner in enumerate(data.draw(st.lists(st.sampled_from(owners), max_size=4)))
+    ]
+    schema = FeatureSchema(tuple(data.draw(st.permutations([*owners, *sharing]))))
+    start = dict(zip((field.name for field in schema.fields), schema.offsets, strict=True))
+    assert all(start[field.name] == start[field.shares] for field in sharing)
+    blocks = sorted((start[owner.name], start[owner.name] + owner.num_features) for owner in owners)
+    assert blocks[0][0] == 0
+    assert all(end == following for (_, end), (following, _) in pairwise(blocks))
+    assert blocks[-1][1] == schema.num_features
+
+
+def test_sharing_is_part_of_the_fingerprint_and_of_the_json():
+    shared, own = FeatureSchema((A, replace(B, shares="a"))), FeatureSchema((A, B))
+    assert shared.fingerprint != own.fingerprint
+    again = FeatureSchema.from_json(json.loads(json.dumps(shared.to_json())))
+    assert again == shared
+    assert all("shares" not in entry for entry in own.to_json()["fields"])  # as before there was sharing
+
+
+def test_an_fm_trains_shared_features_by_the_rows_of_both_fields():
+    """One step on a row whose two fields hold different tokens of one vocabulary: the gradient of a table's row is the
+    sum of both slots' gradients, and a schema without sharing has them apart."""
+    options = {"embedding_dim": 4, "init_std": 0.1, "bias": True, "embedding_dropout": 0.0}
+    shared = FM(FeatureSchema((A, Field("b", FieldKind.CATEGORICAL, 3, shares="a"))), **options)
+    apart = FM(FeatureSchema((A, Field("b", FieldKind.CATEGORICAL, 3))), **options)
+    tables = dict(shared.named_parameters())
+    assert sorted(tensor.shape[0] for tensor in tables.values() if tensor.dim() == 2) == [3, 3]
+    with torch.no_grad():
+        for name, table in apart.named_parameters():
+            table.copy_(torch.cat([tables[name]] * 2) if table.dim() == 2 else tables[name])
+    values = torch.ones(3, 2)
+    ids = torch.tensor([[1, 2], [2, 1], [1, 1]])
+    shared_logits, apart_logits = shared(ids, values), apart(ids + torch.tensor([0, 3]), values)
+    torch.testing.assert_close(shared_logits, apart_logits)
+    shared_logits.square().sum().backward()
+    apart_logits.square().sum().backward()
+    for name, table in apart.named_parameters():
+        expected = table.grad[:3] + table.grad[3:] if table.dim() == 2 else table.grad
+        torch.testing.assert_close(tables[name].grad, expected)
+        assert table.dim() < 2 or (expected[1:] != 0).all()
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -88,8 +150,18 @@ def test_a_schema_survives_json():
         ((Field("a", FieldKind.NUMERIC, 1), Field("a", FieldKind.NUMERIC, 1)), "listed twice: a"),
         ((Field("a", FieldKind.CATEGORICAL, 0),), "'a' needs at least one feature"),
         ((Field("a", FieldKind.MULTIVALUED, 3, num_slots=0),), "'a' needs at least one feature and one slot"),
+        (
+            (Field("a", FieldKind.CATEGORICAL, 3, shares="b"),),
+            "'a' shares the features of 'b', which has to be a field",
+        ),
+        ((Field("a", FieldKind.CATEGORICAL, 3, shares="a"),), "'a' shares the features of 'a'"),
+        (
+            (A, replace(B, shares="a"), Field("c", FieldKind.CATEGORICAL, 3, shares="b")),
+            "'c' shares the features of 'b'",
+        ),
+        ((A, replace(B, num_features=4, shares="a")), "'b' shares the features of 'a', .* as many features"),
     ],
-    ids=["no fields", "a name twice", "no features", "no slots"],
+    ids=["no fields", "a name twice", "no features", "no slots", "unknown", "itself", "a chain", "other sizes"],
 )
 def test_a_schema_refuses(fields, told):
     with pytest.raises(UserError, match=told):

@@ -75,6 +75,13 @@ class DataModule(Protocol):
         """By split, the true logit of every row, where the law behind the labels is known; else empty."""
         ...
 
+    @property
+    def negatives_kept(self) -> float:
+        """The share of train's negatives that was kept; 1 where all are there."""
+        ...
+
+    def num_rows(self, split: str) -> int: ...
+
     def loader(self, split: str, batch_size: int, *, order: str = "file", seed: int = 0) -> Loader:
         """`order`: "file", "shuffled" or "blocks" (see ctr.data.loader)."""
         ...

@@ -19,7 +19,7 @@ class FieldKind(str, Enum):
 
     CATEGORICAL = "categorical"  # one slot, value 1
     MULTIVALUED = "multivalued"  # several slots, values 1 or 1/n; unused slots hold value 0
-    NUMERIC = "numeric"  # one slot, value x_i
+    NUMERIC = "numeric"  # one slot, value x_i; several for a basis of x (piecewise linear, periodic)
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Field:
     """One column of the data and the block of consecutive feature ids that it owns.
 
     `encoding` identifies how raw values became ids and values (a hash of the vocabulary, or of the fitted
-    transform): two fields of equal shape and different encodings do not fit each other's weights.
+    transform): two fields of equal shape and different encodings do not fit each other's weights. `shares` names the
+    field whose block of feature ids this one uses too: one vocabulary, one set of weights.
     """
 
     name: str
@@ -35,13 +36,15 @@ class Field:
     num_features: int
     num_slots: int = 1
     encoding: str = ""
+    shares: str | None = None
 
 
 @dataclass(frozen=True)
 class FeatureSchema:
     """The fields of a dataset, in slot order.
 
-    Feature ids are global: field f owns `offsets[f] .. offsets[f] + fields[f].num_features - 1`.
+    Feature ids are global: field f uses `offsets[f] .. offsets[f] + fields[f].num_features - 1`, a block that is its
+    own unless it shares that of another field.
     """
 
     fields: tuple[Field, ...]
@@ -55,6 +58,14 @@ class FeatureSchema:
         for field in self.fields:
             if field.num_features < 1 or field.num_slots < 1:
                 raise UserError(f"field {field.name!r} needs at least one feature and one slot, has {field}")
+            owner = next((other for other in self.fields if other.name == field.shares), None)
+            if field.shares is not None and (
+                owner is None or owner.shares is not None or owner.num_features != field.num_features
+            ):
+                raise UserError(
+                    f"field {field.name!r} shares the features of {field.shares!r}, which has to be a field of as many "
+                    f"features that shares none itself"
+                )
 
     @property
     def num_fields(self) -> int:
@@ -62,7 +73,7 @@ class FeatureSchema:
 
     @cached_property
     def num_features(self) -> int:
-        return sum(field.num_features for field in self.fields)
+        return sum(field.num_features for field in self.fields if field.shares is None)
 
     @cached_property
     def num_slots(self) -> int:
@@ -71,7 +82,10 @@ class FeatureSchema:
     @cached_property
     def offsets(self) -> tuple[int, ...]:
         """The first feature id of each field."""
-        return tuple(accumulate((field.num_features for field in self.fields[:-1]), initial=0))
+        owners = [field for field in self.fields if field.shares is None]
+        starts = accumulate((field.num_features for field in owners), initial=0)
+        first = {field.name: start for field, start in zip(owners, starts, strict=False)}
+        return tuple(first[field.shares or field.name] for field in self.fields)
 
     @cached_property
     def slot_fields(self) -> tuple[int, ...]:
@@ -84,7 +98,8 @@ class FeatureSchema:
         return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]
 
     def to_json(self) -> dict[str, Any]:
-        return {"fields": [{**asdict(field), "kind": field.kind.value} for field in self.fields]}
+        entries = [{**asdict(field), "kind": field.kind.value} for field in self.fields]
+        return {"fields": [{key: value for key, value in entry.items() if value is not None} for entry in entries]}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeatureSchema:

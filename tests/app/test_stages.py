@@ -154,12 +154,12 @@ def test_restore_refuses_other_data_and_other_folders(tmp_path):
 
 
 def test_the_test_split_is_read_only_at_the_end(tmp_path, monkeypatch):
-    from ctr.data.module import InMemoryData
+    from ctr.data.module import Data
 
     asked = []
-    loader = InMemoryData.loader
+    loader = Data.loader
     monkeypatch.setattr(
-        InMemoryData, "loader", lambda self, split, *a, **k: asked.append(split) or loader(self, split, *a, **k)
+        Data, "loader", lambda self, split, *a, **k: asked.append(split) or loader(self, split, *a, **k)
     )
     tiny_run(tmp_path, "model=fnn", "model.hidden_dims=[8]")
     first = asked.index("test")

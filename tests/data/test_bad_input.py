@@ -9,11 +9,12 @@ import pytest
 from pyarrow import parquet
 
 from ctr.errors import UserError
-from tests.data.test_libfm import open_libfm
+from tests.data.readers.test_libfm import open_libfm
 from tests.data.test_table import open_table
 
 FIELDS = {"user": "categorical", "price": "numeric"}
 Z_SCORE = {"price": {"kind": "numeric", "transform": "z_score"}}
+SPLITS = ("train", "valid", "test")
 GOOD = "label,user,price\n1,ann,1.5\n0,bob,2\n"
 
 
@@ -30,16 +31,17 @@ TEXTS = {
     "a missing column": ("label,usr,price\n1,a,1\n", {}, ["no column 'user'", "the file has label, usr", "mean 'usr'"]),
     "a missing label": ("click,user,price\n1,a,1\n", {}, ["no column 'label'", "the file has click, user, price"]),
     "a missing group column": (GOOD, {"group": "userr"}, ["no column 'userr'", "did you mean 'user'"]),
-    "another delimiter": (GOOD, {"delimiter": ";"}, ["no column", "label,user,price"]),
+    "another delimiter": (GOOD, {"reader": {"format": "csv", "delimiter": ";"}}, ["no column", "label,user,price"]),
     "a column twice": ("label,user,price,user\n1,a,1,b\n", {}, ["columns must differ", "user"]),
     "another column twice": ("label,user,price,x,x\n1,a,1,b,c\n", {}, ["columns must differ", "x"]),
-    "a short row": (GOOD + "1,ann\n1,ann,3\n", {}, ["#4", "Expected 3 columns, got 2"]),
-    "a long row": (GOOD + "1,ann,3,4\n1,ann,3\n", {}, ["#4", "Expected 3 columns, got 4"]),
-    "a truncated last line": (GOOD + "1,a", {}, ["#4", "Expected 3 columns, got 2"]),
-    "an open quote in the header": ('label,"user,price\n' + "1,ann,2\n" * 30_000, {}, []),
-    "an open quote": (GOOD + '1,"ann,3\n1,bob,2\n', {}, ["#4", "Expected 3 columns"]),
-    "invalid UTF-8": (GOOD.encode() + b"1,\xff\xfe,3\n", {}, ["#4", "UTF"]),
-    "UTF-16": (GOOD.encode("utf-16"), {}, ["utf-8"]),
+    "a short row": (GOOD + "1,ann\n1,ann,3\n", {}, ["line 4", "expected 3 columns, found 2", "'1,ann'"]),
+    "a long row": (GOOD + "1,ann,3,4\n1,ann,3\n", {}, ["line 4", "expected 3 columns, found 4", "'1,ann,3,4'"]),
+    "a truncated last line": (GOOD + "1,a", {}, ["line 4", "expected 3 columns, found 2", "'1,a'"]),
+    "an open quote in the header": ('label,"user,price\n' + "1,ann,2\n" * 30_000, {}, ["column"]),
+    "an open quote": (GOOD + '1,"ann,3\n1,bob,2\n', {}, ["line 4", "quotes", '1,"ann,3', "reader.quote=null"]),
+    "a stray quote": (GOOD + '1,5" pipe,3\n1,bob,2\n', {}, ["line 4", "quotes", '5" pipe', "reader.quote=null"]),
+    "invalid UTF-8": (GOOD.encode() + b"1,\xff\xfe,3\n", {}, ["line 4", "expected UTF-8"]),
+    "UTF-16": (GOOD.encode("utf-16"), {}, ["column names is not UTF-8"]),
     "label 2": (GOOD + "2,ann,3\n2,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'2'", "2 such rows"]),
     "label -1": (GOOD + "-1,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'-1'", "task=regression"]),
     "label 0.5": (GOOD + "0.5,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'0.5'"]),
@@ -55,10 +57,11 @@ TEXTS = {
     "a negative weight": (GOOD + "1,ann,-3\n", {"weight": "price"}, ["column 'price'", "line 4", "negative", "-3"]),
     "an empty weight": (GOOD + "1,ann,\n", {"weight": "price"}, ["column 'price'", "line 4", "empty"]),
     "weights that are all 0": ("label,user,price\n1,a,0\n0,b,0\n", {"weight": "price"}, ["column 'price'", "weight"]),
-    "a z_score of nothing": ("label,price\n1,\n0,\n", {"fields": Z_SCORE}, ["column 'price'", "needs numbers"]),
     "a header only": ("label,user,price\n", {}, ["split is empty", "at least one row"]),
     "an empty file": ("", {}, ["empty"]),
-    "one class": ("label,user,price\n1,a,1\n1,b,2\n", {}, ["label", "all 2", "both classes"]),
+    "a bad time": (GOOD, {"time": {"column": "user", "format": "unix"}}, ["column 'user'", "line 2", "'ann'"]),
+    "an unmapped label": (GOOD, {"label_values": {"yes": 1}}, ["column 'label'", "line 2", "label_values", "'1'"]),
+    "one class": ("label,user,price\n1,a,1\n1,b,2\n", {}, ["column 'label'", "all labels", "are 1", "both classes"]),
 }  # fmt: skip
 
 
@@ -68,6 +71,12 @@ def test_a_table_refuses(tmp_path, case):
     message = refusal(open_table, tmp_path, text, **{"fields": FIELDS} | changes)
     for part in ["train.csv", *told]:
         assert part.lower() in message.lower()
+
+
+def test_a_z_score_of_nothing_is_refused_by_field(tmp_path):
+    message = refusal(open_table, tmp_path, "label,price\n1,\n0,\n", fields=Z_SCORE)
+    assert "field 'price'" in message
+    assert "needs numbers" in message
 
 
 @pytest.mark.parametrize("text", ["label,user,price\n", ""])
@@ -88,14 +97,14 @@ def test_an_error_in_valid_names_valid(tmp_path):
 
 
 def test_a_valid_split_of_one_class_is_allowed(tmp_path):
-    assert len(open_table(tmp_path, GOOD, "label,user,price\n1,a,1\n", fields=FIELDS).splits["valid"]) == 1
+    assert len(open_table(tmp_path, GOOD, "label,user,price\n1,a,1\n", fields=FIELDS).rows("valid")) == 1
 
 
 # --- fields and other settings of a Table ---
 
 SPECS = {
     "an unknown kind": ("catagorical", ["categorical", "catagorical"]),
-    "no kind": ({"min_count": 2}, ["kind", "categorical, multivalued, numeric"]),
+    "no kind": ({"min_count": 2}, ["kind must be one of", "categorical", "numeric"]),
     "nothing": (None, ["kind", "categorical"]),
     "a number": (5, ["kind", "categorical"]),
     "a list": (["categorical"], ["kind", "categorical"]),
@@ -104,12 +113,12 @@ SPECS = {
     "no separator": ({"kind": "multivalued"}, ["separator"]),
     "an empty separator": ({"kind": "multivalued", "separator": ""}, ["separator", "empty"]),
     "a separator that is no text": ({"kind": "multivalued", "separator": 1}, ["separator"]),
-    "an unknown pooling": ({"kind": "multivalued", "separator": "|", "pooling": "max"}, ["sum or mean", "'max'"]),
+    "an unknown pooling": ({"kind": "multivalued", "separator": "|", "pooling": "max"}, ["sum, mean", "'max'"]),
     "max_items 0": ({"kind": "multivalued", "separator": "|", "max_items": 0}, ["max_items"]),
     "max_items below 0": ({"kind": "multivalued", "separator": "|", "max_items": -1}, ["max_items"]),
     "max_items 2.5": ({"kind": "multivalued", "separator": "|", "max_items": 2.5}, ["max_items"]),
     "min_count as text": ({"kind": "categorical", "min_count": "two"}, ["min_count"]),
-    "an unknown transform": ({"kind": "numeric", "transform": "logs"}, ["raw, z_score or log", "'logs'"]),
+    "an unknown transform": ({"kind": "numeric", "transform": "logs"}, ["raw, z_score, min_max, log", "'logs'"]),
 }
 
 
@@ -127,9 +136,47 @@ def test_a_table_without_fields_is_refused(tmp_path):
 
 @pytest.mark.parametrize("delimiter", ["", "||", "\\t"], ids=["empty", "two bars", "backslash and t"])
 def test_a_delimiter_is_one_character(tmp_path, delimiter):
-    message = refusal(open_table, tmp_path, GOOD, delimiter=delimiter)
+    message = refusal(open_table, tmp_path, GOOD, reader={"format": "csv", "delimiter": delimiter})
     assert "delimiter" in message
     assert repr(delimiter) in message
+
+
+RANDOM = {"by": "random", "valid": 0.1, "test": 0.1}
+NO_FILES = {"valid": None, "test": None}
+SETTINGS = {
+    "no valid rows": ({"valid": None}, ["valid has no files", "{by: random"]),
+    "valid rows twice": ({"split": RANDOM, "test": None}, ["valid has files of its own", "choose one"]),
+    "test by fold and file": ({"split": {"by": "fold", "fold": 1}, "valid": None}, ["test has files", "choose one"]),
+    "an unknown way to split": (NO_FILES | {"split": {"by": "rows"}}, ["split.by must be one of order", "'rows'"]),
+    "a misspelled option of a split": (NO_FILES | {"split": RANDOM | {"sed": 1}}, ["'sed'", "did you mean 'seed'"]),
+    "a share of 1": (NO_FILES | {"split": RANDOM | {"valid": 1}}, ["split.valid must be a share", "1"]),
+    "shares of all": (NO_FILES | {"split": RANDOM | {"valid": 0.5, "test": 0.5}}, ["nothing to train on"]),
+    "a fold that is none": (NO_FILES | {"split": {"by": "fold", "fold": 6}}, ["split.fold must be one of 1 to 5", "6"]),
+    "a split by no time": (NO_FILES | {"split": RANDOM | {"by": "time"}}, ["time"]),
+    "a time without a format": ({"time": {"column": "user"}}, ["time must be null or {column", "user"]),
+    "another policy": ({"bad_rows": "ignore"}, ["bad_rows must be refuse or reject", "'ignore'"]),
+    "a share of no negatives": ({"negatives": {"keep": 0, "seed": 1}}, ["negatives must be null or {keep"]),
+    "a share without a seed": ({"negatives": {"keep": 0.5}}, ["negatives must be null or {keep"]),
+    "negatives of numbers": ({"negatives": {"keep": 0.5, "seed": 1}, "labels": "real"}, ["only binary labels"]),
+    "a label value that is none": ({"label_values": {"a": "b"}}, ["label_values must give a number", "'b'"]),
+    "an unknown format": ({"reader": "excel"}, ["format must be one of", "'excel'"]),
+    "a missing fold": (
+        NO_FILES | {"split": {"by": "fold", "fold": 9, "column": "user"}},
+        ["split.fold=9", "column 'user'", "ann, bob"],
+    ),
+    "a missing split column": (
+        NO_FILES | {"split": {"by": "group", "column": "usr", "valid": 0.5}, "test": "test.csv"},
+        ["no column 'usr'", "did you mean 'user'"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings_that_cannot_be_are_refused(tmp_path, case):
+    changes, told = SETTINGS[case]
+    message = refusal(open_table, tmp_path, GOOD, **{"fields": FIELDS} | changes)
+    for part in told:
+        assert part in message
 
 
 # --- files ---
@@ -181,16 +228,25 @@ def test_a_broken_gzip_is_refused(tmp_path, form, case):
     call, good, content = PACKED[form]
     file = tmp_path / f"broken.{form}.gz"
     file.write_bytes(content)
-    assert len(call(tmp_path, good, train=file.name).splits["train"]) == 3000  # whole, it is read
+    assert len(call(tmp_path, good, train=file.name).rows("train")) == 3000  # whole, it is read
     file.write_bytes(BROKEN[case](content))
     assert file.name in refusal(call, tmp_path, good, train=file.name)
+
+
+@pytest.mark.parametrize("others", [{"days": []}, {}], ids=["an empty folder", "a pattern of nothing"])
+def test_a_name_of_no_files_is_refused(tmp_path, others):
+    for folder in others:
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "_SUCCESS").touch()
+    name = "days" if others else "day_*.csv"
+    assert f"no file '{name}' in 'the folder'" in refusal(open_table, tmp_path, GOOD, train=name)
 
 
 def in_parquet(folder: Path, **columns) -> str:
     """The refusal of a Parquet train file of these columns."""
     parquet.write_table(pa.table({"label": [1, 0], "user": ["a", "b"]} | columns), folder / "train.parquet")
     fields = dict.fromkeys(columns, "numeric") if "price" in columns else {"user": "categorical"}
-    return refusal(open_table, folder, GOOD, fields=fields, train="train.parquet")
+    return refusal(open_table, folder, GOOD, fields=fields, reader="parquet", **dict.fromkeys(SPLITS, "train.parquet"))
 
 
 @pytest.mark.parametrize("cells", [[["a", "b"], ["c"]], [{"id": 1}, {"id": 2}]], ids=["lists", "structs"])
@@ -204,12 +260,12 @@ def test_a_parquet_cell_is_named_by_its_row(tmp_path):
     message = in_parquet(tmp_path, price=["1", "cheap"])
     assert "train.parquet, column 'price'" in message
     assert "row 2" in message  # there is no line 3 in a Parquet file
-    assert "expected a finite number, found 'cheap'" in message
+    assert "expected a finite number; found 'cheap'" in message
 
 
 def test_a_file_that_is_only_called_parquet_is_refused(tmp_path):
     (tmp_path / "train.parquet").write_text(GOOD)
-    message = refusal(open_table, tmp_path, GOOD, train="train.parquet")
+    message = refusal(open_table, tmp_path, GOOD, reader="parquet", train="train.parquet")
     assert "train.parquet" in message
     assert "not a parquet file" in message.lower()
 
@@ -236,8 +292,8 @@ LINES = {
     "an inf": ("1 3:1 4:-inf", ["line 3", "finite"]),
     "a value too large for float32": ("1 3:1e39", ["line 3", "1e39"]),
     "a NaN label": ("nan 3:1", ["line 3", "finite"]),
-    "label 2": ("2 3:1", ["line 3", "0 and 1, or -1 and 1", "found", "2", "task=regression"]),
-    "three labels": ("-1 3:1", ["line 3", "0 and 1, or -1 and 1"]),
+    "label 2": ("2 3:1", ["line 3", "0 and 1, or -1 and 1", "found '2'", "task=regression"]),
+    "three labels": ("-1 3:1", ["labels must be 0 and 1, or -1 and 1", "found -1, 0 and 1", "task=regression"]),
 }
 
 
@@ -257,8 +313,12 @@ def test_libfm_lines_are_counted_with_comments_and_blank_ones(tmp_path):
 FILES = {
     "an empty file": ("", {}, ["split is empty", "at least one row"]),
     "comments only": ("# nothing\n\n", {}, ["split is empty", "at least one row"]),
-    "one class": ("-1 3:1\n-1 4:1\n", {}, ["all 2 labels", "both classes"]),
-    "an id before the first field": ("1 12:1\n0 3:1\n", {"starts": {"user": 10}}, ["line 2", "id 3", "user", "10"]),
+    "one class": ("-1 3:1\n-1 4:1\n", {}, ["all labels", "are 0", "both classes"]),
+    "an id before the first field": (
+        "1 12:1\n0 3:1\n",
+        {"starts": {"user": 10}},
+        ["line 2", "first field", "user", "10", "'0 3:1'"],
+    ),
 }
 
 
@@ -267,6 +327,13 @@ def test_a_libfm_file_is_refused(tmp_path, case):
     text, changes, told = FILES[case]
     message = refusal(open_libfm, tmp_path, text, **changes)
     for part in ["train.libfm", *told]:
+        assert part in message
+
+
+def test_more_stray_quotes_than_any_accident_are_refused_by_file(tmp_path):
+    strays = '1,5" pipe,3\n' * 1001
+    message = refusal(open_table, tmp_path, GOOD + strays, fields=FIELDS, bad_rows="reject")
+    for part in ["train.csv", "1,000", "reader.quote=null"]:
         assert part in message
 
 

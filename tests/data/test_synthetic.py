@@ -12,7 +12,7 @@ from scipy.stats import chisquare
 from torch import Tensor
 
 from ctr.data import Synthetic
-from ctr.data.module import InMemoryData
+from ctr.data.module import Data
 from ctr.data.synthetic import elementary_symmetric
 from ctr.errors import UserError
 from ctr.metrics.ranking import auc
@@ -21,7 +21,7 @@ from tests.metrics.test_ranking import predictions
 SPLITS = ("train", "valid", "test")
 
 
-def draw(**changes) -> InMemoryData:
+def draw(**changes) -> Data:
     settings = {
         "num_train": 4000, "num_valid": 500, "num_test": 500, "num_fields": 4, "vocabulary": 20, "zipf": 1.1,
         "effects": [0.8, 1.2, 0.6], "rank": 2, "rate": 0.25, "seed": 1,
@@ -29,12 +29,12 @@ def draw(**changes) -> InMemoryData:
     return Synthetic(**settings | changes).open()
 
 
-def law(data: InMemoryData) -> Tensor:
+def law(data: Data) -> Tensor:
     return torch.cat([data.law[split] for split in SPLITS])
 
 
-def whole(data: InMemoryData, part: str) -> Tensor:
-    return torch.cat([getattr(data.splits[split], part) for split in SPLITS])
+def whole(data: Data, part: str) -> Tensor:
+    return torch.cat([getattr(data.rows(split), part) for split in SPLITS])
 
 
 @given(st.lists(st.lists(st.floats(-3, 3), min_size=5, max_size=5), min_size=1, max_size=4), st.integers(1, 3))
@@ -71,13 +71,13 @@ def test_tokens_follow_the_law_of_zipf():
     data = draw(num_train=60_000, num_fields=2, vocabulary=30, zipf=1.3, effects=[1.0])
     chances = np.arange(1, 31) ** -1.3
     for f in range(2):
-        tokens = data.splits["train"].ids[:, f] - data.schema.offsets[f] - 1  # all tokens are in train
+        tokens = data.rows("train").ids[:, f] - data.schema.offsets[f] - 1  # all tokens are in train
         counts = np.bincount(tokens, minlength=30)
         assert chisquare(counts, 60_000 * chances / chances.sum()).pvalue > 1e-3
 
 
 def test_tokens_of_two_fields_are_independent():
-    ids = draw(num_train=50_000, num_fields=2, effects=[1.0]).splits["train"].ids.double()
+    ids = draw(num_train=50_000, num_fields=2, effects=[1.0]).rows("train").ids.double()
     assert abs(torch.corrcoef(ids.T)[0, 1].item()) < 4 / 50_000**0.5
 
 
@@ -142,7 +142,7 @@ def test_the_law_ranks_better_than_any_shuffling_of_it():
 
 def test_exactly_the_tokens_that_train_has_not_are_oov():
     data = draw(num_train=30, num_valid=2000, vocabulary=100)
-    train, valid = data.splits["train"], data.splits["valid"]
+    train, valid = data.rows("train"), data.rows("valid")
     assert (train.ids != torch.tensor(data.schema.offsets)).all()
     assert torch.equal(valid.ids[:, 0] == 0, ~torch.isin(valid.groups, train.groups))  # groups are the first tokens
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sklearn
 
 from ctr.metrics import Predictions
-from ctr.metrics.calibration import calibration, log_loss, mae, normalized_entropy, rmse
+from ctr.metrics.calibration import calibration, log_loss, mae, normalized_entropy, rmse, undo_down_sampling
 from tests.metrics.test_ranking import examples, near, predictions
 
 NUMBERS = st.floats(-50, 50)
@@ -84,3 +84,18 @@ def test_rmse_is_that_of_scikit_learn(split):
 def test_mae_is_that_of_scikit_learn(split):
     expected = sklearn.mean_absolute_error(split.targets, split.predicted, sample_weight=split.weights)
     assert mae(split) == near(expected)
+
+
+@pytest.mark.parametrize("kept", [1.0, 0.5, 0.01])
+def test_down_sampling_is_undone_as_he_et_al_have_it(kept):
+    logits = torch.linspace(-6, 6, 25, dtype=torch.float64)
+    q = logits.sigmoid()
+    torch.testing.assert_close(undo_down_sampling(logits, kept).sigmoid(), q / (q + (1 - q) / kept))
+
+
+def test_a_model_of_the_kept_rows_is_right_about_all_rows_once_that_is_undone():
+    """30 clicks in 1,000 rows; a twentieth of the negatives is kept, and the model knows the rate of what is left."""
+    clicks, negatives, kept = 30, 970, 0.05
+    rate = clicks / (clicks + negatives * kept)
+    corrected = undo_down_sampling(torch.tensor([rate], dtype=torch.float64).logit(), kept).sigmoid().item()
+    assert corrected == near(clicks / (clicks + negatives))

@@ -11,7 +11,7 @@ from ctr.blocks import BiInteraction
 from ctr.metrics import METRICS
 from ctr.models import FM, FNN, NFM, DeepFM
 from ctr.schema import FeatureSchema, Field, FieldKind
-from ctr.training.evaluate import predictions
+from ctr.training.evaluate import in_turn, predictions
 from ctr.training.objective import SquaredError
 from tests.models import options
 
@@ -307,6 +307,6 @@ class FourRows:
 @pytest.mark.parametrize(("clip", "expected"), [(False, 0.62849), (True, 0.5)])
 def test_o14_rmse_of_clipped_predictions(clip, expected):
     objective = SquaredError(reduction="sum", plus_minus_one=True, clip=clip)
-    rows = predictions(FourRows(), double([1.3, -0.2, 0.4, -1.7]), objective)
+    rows = predictions(FourRows(), in_turn(double([1.3, -0.2, 0.4, -1.7])), objective)
     assert rows.targets.tolist() == [1, -1, 1, -1]
     assert METRICS["rmse"].function(rows) == pytest.approx(expected, abs=5e-6)

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 import ctr.models
 from ctr.batch import Batch, Loader
 from ctr.data import Synthetic
-from ctr.data.module import InMemoryData
+from ctr.data.module import Data
+from ctr.data.rows import Layout, Rows
 from ctr.schema import FeatureSchema
 from ctr.training import Constant, LogLoss, Trainer, checkpoint
 from ctr.training.progress import Progress
@@ -29,7 +30,7 @@ MODELS = sorted(path.stem for path in (ROOT / "configs/model").glob("*.yaml"))
 
 
 @cache
-def data() -> InMemoryData:
+def data() -> Data:
     """240 rows to train on, in 8 batches of 32 (the last of 16), with a strong first- and second-order effect."""
     return Synthetic(
         num_train=240,
@@ -45,12 +46,23 @@ def data() -> InMemoryData:
     ).open()
 
 
-def other_data(**parts: Any) -> InMemoryData:
+def other_data(**parts: Any) -> Data:
     """The data with another schema or other splits."""
     other = copy.copy(data())
+    if "splits" in parts:
+        rows = {name: as_rows(part) if isinstance(part, Batch) else part for name, part in parts["splits"].items()}
+        parts["splits"] = rows
     for name, part in parts.items():
         setattr(other, name, part)
     return other
+
+
+def as_rows(batch: Batch) -> Rows:
+    """The batch as stored rows."""
+    slots = tuple(range(batch.ids.shape[1]))
+    optional = [None if part is None else part.numpy() for part in (batch.groups, batch.weights)]
+    layout = Layout((0,) * len(slots), slots, slots)
+    return Rows(layout, batch.ids.numpy(), batch.values.numpy(), batch.labels.numpy(), *optional)
 
 
 def model(name: str, schema: FeatureSchema | None = None, seed: int = 1, **changes: Any) -> nn.Module:
@@ -116,6 +128,7 @@ class Changed:
     def __init__(self, change: Callable[[Batch, int], Batch], splits: dict[str, Batch] | None = None):
         self.change, self.inner = change, other_data(splits={**data().splits, **(splits or {})})
         self.schema, self.law, self.summary = self.inner.schema, self.inner.law, self.inner.summary
+        self.negatives_kept, self.num_rows = 1.0, self.inner.num_rows
 
     def loader(self, split: str, batch_size: int, **settings: Any) -> Loader:
         loader = self.inner.loader(split, batch_size, **settings)

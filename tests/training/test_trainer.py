@@ -13,6 +13,7 @@ from ctr.errors import UserError
 from ctr.metrics import Scores
 from ctr.training import Cosine, LogLoss, Trainer, checkpoint
 from ctr.training.progress import Progress
+from ctr.training.trainer import default_batch_size
 from tests.training import builders
 from tests.training.builders import MODELS, Changed, fit, model, records, trainer, weights
 
@@ -103,7 +104,7 @@ def test_the_model_scores_what_the_progress_says_though_a_large_rate_made_it_wor
 
 @pytest.mark.parametrize("name", MODELS)
 def test_the_loss_falls_on_learnable_data(tmp_path, name):
-    rate = builders.data().splits["valid"].labels.mean().item()
+    rate = builders.data().rows("valid").labels.mean().item()
     entropy = -rate * math.log(rate) - (1 - rate) * math.log(1 - rate)
     progress = fit(trainer(max_epochs=8, monitor="log_loss"), model(name), tmp_path)
     found = losses(tmp_path)
@@ -115,7 +116,7 @@ def test_the_loss_falls_on_learnable_data(tmp_path, name):
 def test_each_step_goes_down_the_clipped_gradient_of_the_loss_plus_l2(tmp_path):
     net, by_hand = model("fm"), model("fm")
     for start in (0, 32, 64):
-        rows = builders.data().splits["train"].take(slice(start, start + 32))
+        rows = builders.data().rows("train").take(slice(start, start + 32))
         loss = LogLoss(reduction="mean").loss(by_hand(rows.ids, rows.values), rows.labels, None)
         by_hand.zero_grad()
         (loss + 2.0 * by_hand.embedding.table.weight.square().sum()).backward()
@@ -135,7 +136,7 @@ def test_every_epoch_has_every_row_once_and_an_order_of_its_own(tmp_path):
         seen.append(batch.groups)
         return batch
 
-    numbered = replace(builders.data().splits["train"], groups=torch.arange(240))
+    numbered = replace(builders.data().rows("train"), groups=torch.arange(240))
     fit(trainer(max_epochs=2), model("fm"), tmp_path, Changed(watch, {"train": numbered}))
     first, second = torch.cat(seen[:8]), torch.cat(seen[8:])
     assert torch.equal(first.sort().values, torch.arange(240))
@@ -227,7 +228,7 @@ def test_scores_of_predictions_that_are_not_finite_are_never_the_best(tmp_path):
 
 @pytest.mark.parametrize(("monitor", "reason"), [("auc", "all 120 labels are 1"), ("gauc", "names no group column")])
 def test_a_monitor_that_is_undefined_on_the_valid_split_is_refused_before_training(tmp_path, monitor, reason):
-    valid = builders.data().splits["valid"]
+    valid = builders.data().rows("valid")
     valid = replace(valid, groups=None) if monitor == "gauc" else replace(valid, labels=torch.ones(120))
 
     def train_is_read(batch, step):
@@ -342,3 +343,27 @@ def test_what_the_loader_refuses_stops_before_training(tmp_path, settings, compl
 def test_without_the_monitor_among_the_metrics_it_is_scored_all_the_same(tmp_path):
     progress = fit(trainer(metrics=["log_loss"], monitor="auc"), model("fm"), tmp_path)
     assert set(progress.best.values) == {"log_loss", "auc"}
+
+
+# --- small data, and data without all negatives ---
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "size"),
+    [(10, 16), (600, 16), (1024, 32), (7_200, 128), (131_071, 2048), (131_072, 4096), (10**8, 4096)],
+)
+def test_the_batch_size_of_small_data_makes_32_steps_an_epoch(num_rows, size):
+    assert default_batch_size(num_rows) == size
+
+
+def test_without_a_batch_size_the_trainer_takes_that_of_its_data(tmp_path):
+    assert fit(trainer(batch_size=None, max_epochs=1), model("fm"), tmp_path).step == 240 // 16
+
+
+def test_probabilities_are_corrected_for_dropped_negatives_on_valid_and_test_alone():
+    one, untrained = trainer(metrics=["auc", "calibration"]), model("fm")
+    sampled = builders.other_data(negatives_kept=0.1)
+    for split, less in (("train", False), ("valid", True), ("test", True)):
+        plain, corrected = (one.evaluate(untrained, data, split).values for data in (builders.data(), sampled))
+        assert corrected["auc"] == plain["auc"]
+        assert (corrected["calibration"] < 0.5 * plain["calibration"]) == less

@@ -27,7 +27,7 @@ from ctr.errors import UserError, nearest
 TARGETS: dict[str, Callable[..., Any]] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in (ctr.models, ctr.data, ctr.training)
-    for name in module.__all__
+    for name in getattr(module, "RECIPES", module.__all__)
 } | {
     f"torch.optim.{name}": getattr(torch.optim, name)
     for name in ("Adam", "AdamW", "Adagrad", "SGD", "RMSprop", "Adadelta", "NAdam", "RAdam")

@@ -1,7 +1,8 @@
-"""From files to batches. A recipe (Synthetic, Table, LibFM) opens into a DataModule."""
+"""Datasets: recipes that `open()` into splits of rows. What is exported here can be named in a config."""
 
-from ctr.data.libfm import LibFM
 from ctr.data.synthetic import Synthetic
-from ctr.data.table import Table
+from ctr.data.table import Prepared, Table, from_frames
 
-__all__ = ["LibFM", "Synthetic", "Table"]
+RECIPES = ["Prepared", "Synthetic", "Table"]
+
+__all__ = ["Prepared", "Synthetic", "Table", "from_frames"]

@@ -1,213 +1,99 @@
-"""Columns to slots: one class for each kind of column. Fitted on the train split, applied to all."""
+"""The second step of preparation: every field fitted on the rows of train."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import torch
-from torch import Tensor
 
-from ctr.data.module import slot_places
-from ctr.data.reader import Place, float32, numbers
-from ctr.data.vocabulary import Vocabulary
-from ctr.errors import UserError, nearest
-from ctr.schema import Field, FieldKind
-
-
-class Encoder(Protocol):
-    """A fitted column."""
-
-    field: Field
-
-    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
-        """The ids within the field, (N, slots) int64, and the values, (N, slots) float32."""
-        ...
-
-
-class Categorical:
-    """One token a cell. Tokens that occur less than `min_count` times in train share the OOV id."""
-
-    def __init__(self, *, min_count: int = 1):
-        _at_least_one("min_count", min_count)
-        self.min_count = min_count
-
-    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
-        return FittedCategorical(name, Vocabulary.fit(_counts(column), self.min_count))
-
-
-class FittedCategorical:
-    def __init__(self, name: str, vocabulary: Vocabulary):
-        self.vocabulary = vocabulary
-        self.field = Field(name, FieldKind.CATEGORICAL, vocabulary.num_features, 1, vocabulary.encoding)
-
-    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
-        ids = torch.from_numpy(_ids(column, self.vocabulary)).unsqueeze(1)
-        return ids, torch.ones(ids.shape)
-
-
-class MultiValued:
-    """Several tokens a cell, divided by `separator`, each with a slot of its own.
-
-    `max_items`: slots kept, null for as many as the longest cell of train has; tokens beyond them are dropped from
-    the end of the cell and counted. `pooling`: "sum" gives every token the value 1, "mean" 1/n.
-    """
-
-    def __init__(
-        self,
-        *,
-        separator: str,
-        max_items: int | None = None,
-        pooling: Literal["sum", "mean"] = "sum",
-        min_count: int = 1,
-    ):
-        if pooling not in ("sum", "mean"):
-            raise UserError(f"pooling must be sum or mean, found {pooling!r}")
-        if not isinstance(separator, str) or not separator:
-            raise UserError(f"separator must be text and not be empty, found {separator!r}")
-        if max_items is not None:
-            _at_least_one("max_items", max_items)
-        _at_least_one("min_count", min_count)
-        self.separator, self.max_items, self.pooling, self.min_count = separator, max_items, pooling, min_count
-
-    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
-        tokens, lengths = _split(column, self.separator)
-        vocabulary = Vocabulary.fit(_counts(tokens), self.min_count)
-        num_slots = self.max_items or max(1, int(lengths.max(initial=0)))
-        return FittedMultiValued(name, vocabulary, num_slots, self.separator, self.pooling)
-
-
-class FittedMultiValued:
-    def __init__(self, name: str, vocabulary: Vocabulary, num_slots: int, separator: str, pooling: str):
-        self.vocabulary, self.separator, self.pooling = vocabulary, separator, pooling
-        encoding = f"{vocabulary.encoding}-{pooling}"
-        self.field = Field(name, FieldKind.MULTIVALUED, vocabulary.num_features, num_slots, encoding)
-        self.dropped = 0
-
-    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
-        tokens, lengths = _split(column, self.separator)
-        rows, slots = slot_places(lengths)
-        kept = slots < self.field.num_slots
-        self.dropped += int((~kept).sum())
-        ids = np.zeros((len(lengths), self.field.num_slots), dtype=np.int64)
-        values = np.zeros(ids.shape, dtype=np.float32)
-        ids[rows[kept], slots[kept]] = _ids(tokens, self.vocabulary)[kept]
-        counted = np.minimum(lengths, self.field.num_slots)
-        values[rows[kept], slots[kept]] = 1.0 if self.pooling == "sum" else 1.0 / counted[rows[kept]]
-        return torch.from_numpy(ids), torch.from_numpy(values)
+from ctr.data.columns import FieldRecipe
+from ctr.data.columns.base import Encoder, TokenColumn
+from ctr.data.staging import Chunk, ChunkColumn
+from ctr.data.vocabulary import merge
+from ctr.errors import UserError
 
 
 @dataclass(frozen=True)
-class Scale:
-    """x -> (log(x + 1) or x, less `mean`) / `std`."""
+class Tables:
+    """For every chunk, what its dictionary's tokens have become; end to end in a file."""
 
-    log: bool
-    mean: float = 0.0
-    std: float = 1.0
+    path: Path
+    bounds: np.ndarray  # chunk i has the numbers bounds[i] .. bounds[i + 1] - 1
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        if self.log:
-            x = np.log1p(x, where=x > -1, out=np.full(x.shape, -1.0))
-        scaled: np.ndarray = (x - self.mean) / self.std
-        return scaled
+    @classmethod
+    def write(cls, path: Path, tables: Sequence[np.ndarray]) -> Tables:
+        with path.open("wb") as file:
+            for table in tables:
+                table.astype(np.uint32).tofile(file)
+        return cls(path, np.cumsum([0, *map(len, tables)]))
+
+    def of(self, chunk: int) -> np.ndarray:
+        start, stop = int(self.bounds[chunk]), int(self.bounds[chunk + 1])
+        return np.fromfile(self.path, np.uint32, stop - start, offset=4 * start)
 
 
-class Numeric:
-    """A number a cell: one feature with value x. An empty cell has the value 0 after the transform: it is absent.
+@dataclass(frozen=True)
+class FittedField:
+    encoder: Encoder
+    tables: Tables | None  # of tokens to ids
 
-    `transform`: "raw"; "z_score" with the mean and standard deviation of train; "log", log(x + 1) where x > -1 and
-    -1 elsewhere.
+
+def key(field: FieldRecipe) -> str:
+    """The name of a field's staged column."""
+    return f"field {field.name}"
+
+
+def families(fields: Sequence[FieldRecipe]) -> list[list[FieldRecipe]]:
+    """The fields that share a vocabulary, the owner first; a field that shares none is a family of its own.
+
+    Raises UserError where a field shares that of one that does not exist, has none, or shares itself.
     """
-
-    def __init__(self, *, transform: Literal["raw", "z_score", "log"] = "raw"):
-        if transform not in ("raw", "z_score", "log"):
-            raise UserError(f"transform must be raw, z_score or log, found {transform!r}")
-        self.transform = transform
-
-    def fit(self, name: str, column: pa.ChunkedArray, place: Place) -> Encoder:
-        if self.transform != "z_score":
-            return FittedNumeric(name, Scale(log=self.transform == "log"))
-        x = numbers(column, place).drop_null().to_numpy()
-        if len(x) == 0:
-            raise UserError(f"{place}: every cell of train is empty; z_score needs numbers")
-        if x.min() == x.max():
-            return FittedNumeric(name, Scale(log=False, mean=float(x[0])))
-        return FittedNumeric(name, Scale(log=False, mean=float(x.mean()), std=float(x.std())))
+    by_name = {field.name: field for field in fields}
+    groups = {field.name: [field] for field in fields if field.share is None}
+    for field in fields:
+        if field.share is None:
+            continue
+        owner = by_name.get(field.share)
+        if owner is None or owner.share is not None or not isinstance(owner.kind, TokenColumn):
+            raise UserError(
+                f"field {field.name!r}: share names another field with a vocabulary of its own; found {field.share!r}"
+            )
+        groups[owner.name].append(field)
+    return list(groups.values())
 
 
-class FittedNumeric:
-    def __init__(self, name: str, scale: Scale):
-        self.scale = scale
-        self.field = Field(name, FieldKind.NUMERIC, 1, 1, repr(scale))
-
-    def encode(self, column: pa.ChunkedArray, place: Place) -> tuple[Tensor, Tensor]:
-        x = numbers(column, place)
-        values = np.where(x.is_null().to_numpy(), 0.0, self.scale(pc.fill_null(x, 0.0).to_numpy()))
-        scaled = torch.from_numpy(float32(values, column, place)).unsqueeze(1)
-        return torch.zeros(scaled.shape, dtype=torch.int64), scaled
-
-
-KINDS: dict[str, type[Categorical | MultiValued | Numeric]] = {
-    "categorical": Categorical,
-    "multivalued": MultiValued,
-    "numeric": Numeric,
-}
-
-
-def column_recipe(name: str, spec: str | Mapping[str, Any]) -> Categorical | MultiValued | Numeric:
-    """The recipe of a column from its line in the config: a kind, or a kind with options.
-
-    Raises UserError for an unknown kind or option, with the nearest known one.
-    """
-    options = dict(spec) if isinstance(spec, Mapping) else {"kind": spec}
-    kind = options.pop("kind", None)
-    if not isinstance(kind, str) or kind not in KINDS:
-        raise UserError(f"field {name!r}: kind must be one of {', '.join(KINDS)}, found {kind!r}{nearest(kind, KINDS)}")
-    known = list(inspect.signature(KINDS[kind]).parameters)
-    for option in options:
-        if option not in known:
-            meant = nearest(option, known)
-            raise UserError(f"field {name!r}: a {kind} field has no option {option!r}, only {', '.join(known)}{meant}")
-    if kind == "multivalued" and "separator" not in options:
-        raise UserError(
-            f"field {name!r}: a multivalued field needs its separator: {{kind: multivalued, separator: '|'}}"
-        )
-    try:
-        return KINDS[kind](**options)
-    except UserError as error:
-        raise UserError(f"field {name!r}: {error}") from error
-
-
-def _at_least_one(name: str, value: object) -> None:
-    if not isinstance(value, int) or value < 1:
-        raise UserError(f"{name} must be a whole number of at least 1, found {value!r}")
-
-
-def _counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
-    counted = pc.value_counts(column)
-    return dict(zip(counted.field("values").to_pylist(), counted.field("counts").to_pylist(), strict=True))
-
-
-def _ids(column: pa.ChunkedArray | pa.Array, vocabulary: Vocabulary) -> np.ndarray:
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    coded = column.dictionary_encode()
-    ids: np.ndarray = vocabulary.ids(coded.dictionary.to_pylist())[coded.indices.to_numpy(zero_copy_only=False)]
-    return ids
-
-
-def _split(column: pa.ChunkedArray, separator: str) -> tuple[pa.Array, np.ndarray]:
-    """All tokens of the column in one array, and how many each cell has; an empty cell has none."""
-    cells = pc.split_pattern(column, separator).combine_chunks()
-    tokens = cells.flatten()
-    lengths = pc.list_value_length(cells).to_numpy(zero_copy_only=False).astype(np.int64)
-    empty = pc.equal(column, "").combine_chunks().to_numpy(zero_copy_only=False)  # "" splits into one empty token
-    if empty.any():
-        tokens = tokens.filter(pa.array(~np.repeat(empty, lengths)))
-        lengths = np.where(empty, 0, lengths)
-    return tokens, lengths
+def fit_family(
+    number: int, family: Sequence[FieldRecipe], chunks: Sequence[Chunk], train: Sequence[np.ndarray], folder: Path
+) -> dict[str, FittedField]:
+    """The encoders of fields that share a vocabulary, by name. `train`: which rows of each chunk to fit to; `folder`
+    keeps the tables, under the `number` of the family."""
+    owner = family[0]
+    if not isinstance(owner.kind, TokenColumn):
+        fitted = owner.kind.fit(owner.name, ChunkColumn(chunks, key(owner), train), ChunkColumn(chunks, key(owner)))
+        return {owner.name: FittedField(fitted, None)}
+    dictionaries: list[pa.Array] = []
+    counts: list[np.ndarray] = []
+    for field in family:
+        assert isinstance(field.kind, TokenColumn)
+        for array in ChunkColumn(chunks, key(field), train):
+            tokens = field.kind.tokens(array)
+            dictionaries.append(tokens.dictionary.cast(pa.large_string()))
+            indices = tokens.indices.to_numpy(zero_copy_only=False)
+            counts.append(np.bincount(indices, minlength=len(tokens.dictionary)))
+    merged, places = merge(dictionaries)
+    total = np.zeros(len(merged), dtype=np.int64)
+    for place, count in zip(places, counts, strict=True):
+        total[place] += count  # a dictionary has no token twice
+    vocabulary = owner.kind.vocabulary(merged, total)
+    ids = vocabulary.ids(merged)
+    made = {}
+    for f, field in enumerate(family):
+        tables = [ids[place] for place in places[f * len(chunks) : (f + 1) * len(chunks)]]
+        shares = None if field is owner else owner.name
+        assert isinstance(field.kind, TokenColumn)
+        encoder = field.kind.fit_tokens(field.name, vocabulary, shares, ChunkColumn(chunks, key(field), train))
+        made[field.name] = FittedField(encoder, Tables.write(folder / f"tables-{number}-{f}", tables))
+    return made

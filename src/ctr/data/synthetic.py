@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ctr.data.module import InMemoryData, batch_of_slots
+from ctr.data.module import Data
+from ctr.data.rows import Layout, Rows, narrowest
 from ctr.data.vocabulary import IdVocabulary
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema, Field, FieldKind
@@ -50,7 +51,7 @@ class Synthetic:
         self.num_fields, self.vocabulary, self.zipf = num_fields, vocabulary, zipf
         self.effects, self.rank, self.rate, self.seed = tuple(effects), rank, rate, seed
 
-    def open(self) -> InMemoryData:
+    def open(self) -> Data:
         random = np.random.default_rng(self.seed)
         tokens = self._tokens(random)
         logits = self._logits(tokens, random)
@@ -65,14 +66,16 @@ class Synthetic:
                 for f, known in enumerate(vocabularies)
             )
         )
+        slots = tuple(range(self.num_fields))
+        layout = Layout((0,) * self.num_fields, id_slots=slots, value_slots=())
         splits, law = {}, {}
         for split, rows in parts.items():
-            ids = [torch.from_numpy(known.ids(tokens[rows, f]))[:, None] for f, known in enumerate(vocabularies)]
-            slots = [(column, torch.ones(column.shape)) for column in ids]
-            groups = torch.from_numpy(tokens[rows, 0].copy())
-            splits[split] = batch_of_slots(slots, schema.offsets, torch.from_numpy(labels[rows]), groups)
+            ids = [known.ids(tokens[rows, f]) + schema.offsets[f] for f, known in enumerate(vocabularies)]
+            stored = np.stack(ids, axis=1).astype(narrowest(schema.num_features))
+            none = np.zeros((len(stored), 0), dtype=np.float32)
+            splits[split] = Rows(layout, stored, none, labels[rows], groups=tokens[rows, 0].copy())
             law[split] = torch.from_numpy(logits[rows])
-        return InMemoryData(schema, splits, labels="binary", source="the synthetic law", law=law)
+        return Data(schema, splits, labels="binary", source="the synthetic law", law=law)
 
     def _tokens(self, random: np.random.Generator) -> np.ndarray:
         """(N, F) int64: token numbers, 0 the most frequent."""

@@ -2,44 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
 
-from ctr.batch import Loader
+from ctr.batch import Batch, Loader
 from ctr.metrics import Metric, Predictions, Scores, score
+from ctr.metrics.calibration import undo_down_sampling
 from ctr.training.objective import Objective
 
 
 def evaluate(
-    model: nn.Module, loader: Loader, objective: Objective, metrics: Iterable[Metric], device: torch.device
+    model: nn.Module,
+    loader: Loader,
+    objective: Objective,
+    metrics: Iterable[Metric],
+    device: torch.device,
+    negatives_kept: float = 1.0,
 ) -> Scores:
     """The scores of a model on all rows of the loader, with dropout off."""
-    return score(predictions(loader, predict_logits(model, loader, device), objective), metrics)
-
-
-def predict_logits(model: nn.Module, loader: Loader, device: torch.device) -> Tensor:
-    """The logit of every row of the loader, in order, on the CPU: (N,) float64."""
     model.eval()
+
+    def logits(batch: Batch) -> Tensor:
+        batch = batch.to(device)
+        return undo_down_sampling(model(batch.ids, batch.values).double(), negatives_kept)
+
     with torch.inference_mode():
-        batches = (batch.to(device) for batch in loader.batches())
-        return torch.cat([model(batch.ids, batch.values).cpu().double() for batch in batches])
+        return score(predictions(loader, logits, objective), metrics)
 
 
-def predictions(loader: Loader, logits: Tensor, objective: Objective, labels: Tensor | None = None) -> Predictions:
-    """What metrics look at, for `logits` of all rows of the loader; `labels` stand in for the loader's own."""
-    batches = list(loader.batches())
-    if labels is None:
-        labels = torch.cat([batch.labels for batch in batches]).double()
+def predictions(loader: Loader, logits: Callable[[Batch], Tensor], objective: Objective) -> Predictions:
+    """What metrics look at, for the `logits` of each batch of the loader: of a row some bytes, whatever its slots."""
+    labels, scores, weights, groups = [], [], [], []
+    for batch in loader.batches():
+        scores.append(logits(batch).cpu().double())
+        labels.append(batch.labels)
+        weights += [] if batch.weights is None else [batch.weights]
+        groups += [] if batch.groups is None else [batch.groups]
+    return as_predictions(
+        torch.cat(scores),
+        torch.cat(labels).double(),
+        objective,
+        torch.cat(weights).double() if weights else None,
+        torch.cat(groups) if groups else None,
+    )
+
+
+def as_predictions(
+    logits: Tensor, labels: Tensor, objective: Objective, weights: Tensor | None = None, groups: Tensor | None = None
+) -> Predictions:
+    """(N,) float64 logits and labels as the objective reads them."""
     targets = objective.targets(labels)
-    weights = [batch.weights for batch in batches if batch.weights is not None]
-    groups = [batch.groups for batch in batches if batch.groups is not None]
     return Predictions(
         labels=labels,
         targets=targets,
         logits=logits,
         predicted=objective.predict(logits, targets),
-        weights=torch.cat(weights).double() if weights else torch.ones_like(logits),
-        groups=torch.cat(groups) if groups else None,
+        weights=torch.ones_like(logits) if weights is None else weights,
+        groups=groups,
     )
+
+
+def in_turn(logits: Tensor) -> Callable[[Batch], Tensor]:
+    """Hands out the logits of all rows, (N,), batch by batch in file order."""
+    start = 0
+
+    def take(batch: Batch) -> Tensor:
+        nonlocal start
+        start += len(batch)
+        return logits[start - len(batch) : start]
+
+    return take

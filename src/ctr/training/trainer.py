@@ -17,7 +17,7 @@ from ctr.errors import Stopped, UserError
 from ctr.metrics import METRICS, Metric, Scores, score
 from ctr.training import checkpoint, snapshot
 from ctr.training.device import Precision, autocast, find_device
-from ctr.training.evaluate import evaluate, predictions
+from ctr.training.evaluate import as_predictions, evaluate, in_turn, predictions
 from ctr.training.interrupt import on_sigterm
 from ctr.training.objective import LogLoss, Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
@@ -30,7 +30,8 @@ class Trainer:
     """Trains, evaluates on the valid split every epoch or every `eval_every` steps, keeps the best weights by
     `monitor`, and stops after `patience` evaluations without a better one. It never reads the test split.
 
-    `groups` gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
+    `batch_size` null is 4,096, or less on small data: the largest power of two that makes 32 steps an epoch. `groups`
+    gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
     `clip_norm` bounds the norm of all gradients together, L2 included; `order` is how rows are drawn
     (ctr.data.loader); `save_every` adds checkpoints between evaluations. Null turns a limit off.
     """
@@ -45,7 +46,7 @@ class Trainer:
         groups: Mapping[str, Mapping[str, float]],
         schedule: Schedule,
         clip_norm: float | None,
-        batch_size: int,
+        batch_size: int | None,
         eval_batch_size: int,
         order: Literal["file", "shuffled", "blocks"],
         max_epochs: int,
@@ -103,7 +104,8 @@ class Trainer:
         split, and a loss that is not finite; Stopped after SIGTERM, once the state is saved.
         """
         self._check_monitor(data)
-        loader = data.loader("train", self.batch_size, order=self.order, seed=self.seed)
+        batch_size = self.batch_size or default_batch_size(data.num_rows("train"))
+        loader = data.loader("train", batch_size, order=self.order, seed=self.seed)
         total_steps = min(self.max_epochs * len(loader), self.max_steps or sys.maxsize)
         model.to(self.device)
         optimizer = GroupedOptimizer(model, self.make_optimizer, self.groups)
@@ -138,9 +140,12 @@ class Trainer:
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
-        """The model's metrics on a split, in fp32 whatever the precision of training: rounded logits would tie."""
+        """The model's metrics on a split, in fp32 whatever the precision of training: rounded logits would tie. Where
+        train has a share of its negatives only, probabilities for valid and test are corrected for that."""
         model.to(self.device)
-        return evaluate(model, data.loader(split, self.eval_batch_size), self.objective, self.metrics, self.device)
+        kept = data.negatives_kept if split != "train" and isinstance(self.objective, LogLoss) else 1.0
+        loader = data.loader(split, self.eval_batch_size)
+        return evaluate(model, loader, self.objective, self.metrics, self.device, kept)
 
     def evaluate_law(self, data: DataModule, split: str) -> dict[str, Scores]:
         """What the law behind the labels scores, where it is known and the objective predicts probabilities:
@@ -149,8 +154,8 @@ class Trainer:
         if split not in data.law or not isinstance(self.objective, LogLoss):
             return {}
         loader, logits = data.loader(split, self.eval_batch_size), data.law[split]
-        drawn = predictions(loader, logits, self.objective)
-        average = predictions(loader, logits, self.objective, labels=logits.sigmoid())
+        drawn = predictions(loader, in_turn(logits), self.objective)
+        average = as_predictions(logits, logits.sigmoid(), self.objective, drawn.weights, drawn.groups)
         return {
             "realised": score(drawn, self.metrics),
             "expected": score(average, [METRICS["auc"], METRICS["log_loss"]]),
@@ -205,10 +210,18 @@ class Trainer:
     def _check_monitor(self, data: DataModule) -> None:
         """Before any training: is the monitor defined on these labels?"""
         loader = data.loader("valid", self.eval_batch_size)
-        num_rows = sum(len(batch) for batch in loader.batches())
-        scores = score(predictions(loader, torch.zeros(num_rows).double(), self.objective), [self.monitor])
+        nothing = predictions(loader, lambda batch: torch.zeros(len(batch)), self.objective)
+        scores = score(nothing, [self.monitor])
         if reason := scores.undefined.get(self.monitor.name):
             raise UserError(
                 f"monitor={self.monitor.name} is undefined on the valid split: {reason}. Choose another monitor, or "
                 f"a valid split that has it"
             )
+
+
+def default_batch_size(num_rows: int) -> int:
+    """The largest power of two up to 4,096 that makes at least 32 steps an epoch, and at least 16."""
+    size = 4096
+    while size > 16 and num_rows < 32 * size:
+        size //= 2
+    return size

@@ -1,0 +1,126 @@
+"""Rows as they are stored: of every slot only what varies, in the narrowest type that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ctr.batch import Batch
+
+Span = tuple[int, int]  # rows start .. stop - 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What of the S slots is stored. A categorical slot's value is always 1, a number's feature id always the same."""
+
+    ids: tuple[int, ...]  # (S,) the feature id of the slots whose id is not stored, 0 elsewhere
+    id_slots: tuple[int, ...]  # the slots whose id is stored
+    value_slots: tuple[int, ...]  # the slots whose value is stored; the others have 1
+
+    @property
+    def num_slots(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """N examples, row after row, so that a row of a random batch is one stretch of memory."""
+
+    layout: Layout
+    ids: np.ndarray  # (N, stored ids) uint16, uint32 or int64: global feature ids
+    values: np.ndarray  # (N, stored values) float32
+    labels: np.ndarray  # (N,) float32
+    groups: np.ndarray | None = None  # (N,) int64
+    weights: np.ndarray | None = None  # (N,) float32
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, rows: np.ndarray | slice) -> Batch:
+        """These rows as a Batch, all slots written out."""
+        labels = self.labels[rows]
+        ids = _spread(self.ids[rows], self.layout.id_slots, np.array(self.layout.ids, dtype=np.int64))
+        ones = np.ones(self.layout.num_slots, dtype=np.float32)
+        values = _spread(self.values[rows], self.layout.value_slots, ones)
+        return Batch(
+            torch.from_numpy(ids),
+            torch.from_numpy(values),
+            torch.from_numpy(np.array(labels, dtype=np.float32)),
+            None if self.groups is None else torch.from_numpy(np.array(self.groups[rows], dtype=np.int64)),
+            None if self.weights is None else torch.from_numpy(np.array(self.weights[rows], dtype=np.float32)),
+        )
+
+    def check(self, wait: bool) -> None:
+        """Rows in memory are whole."""
+
+    def read(self, spans: Sequence[Span]) -> Rows:
+        """The rows of these spans, end to end."""
+        return concatenate([self.take(slice(*span)) for span in spans])
+
+    def take(self, rows: np.ndarray | slice) -> Rows:
+        """The rows of these numbers, in this order."""
+        return Rows(
+            self.layout,
+            self.ids[rows],
+            self.values[rows],
+            self.labels[rows],
+            None if self.groups is None else self.groups[rows],
+            None if self.weights is None else self.weights[rows],
+        )
+
+
+class Source(Protocol):
+    """The rows of a split, wherever they are: in memory (Rows) or on disk (ctr.data.shards)."""
+
+    @property
+    def labels(self) -> np.ndarray: ...
+
+    def __len__(self) -> int: ...
+
+    def check(self, wait: bool, /) -> None:
+        """Raises UserError where the rows are known to be damaged; with True it waits until that is known."""
+        ...
+
+    def read(self, spans: Sequence[Span]) -> Rows:
+        """The rows of these spans, end to end."""
+        ...
+
+
+def concatenate(parts: Sequence[Rows]) -> Rows:
+    """The parts end to end; a single part as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    return Rows(
+        first.layout,
+        np.concatenate([part.ids for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        None if first.groups is None else np.concatenate([part.groups for part in parts if part.groups is not None]),
+        None if first.weights is None else np.concatenate([part.weights for part in parts if part.weights is not None]),
+    )
+
+
+def narrowest(num_features: int) -> np.dtype[np.unsignedinteger | np.signedinteger]:
+    """The type of stored feature ids."""
+    for kind in (np.uint16, np.uint32):
+        if num_features <= np.iinfo(kind).max + 1:
+            return np.dtype(kind)
+    return np.dtype(np.int64)
+
+
+def _spread(stored: np.ndarray, slots: tuple[int, ...], constant: np.ndarray) -> np.ndarray:
+    """(B, stored) to (B, S), with the constant in the slots that are not stored."""
+    if len(slots) == len(constant):
+        return np.array(stored, dtype=constant.dtype)
+    full = np.empty((len(stored), len(constant)), dtype=constant.dtype)
+    full[:] = constant
+    if slots:
+        together = slots[-1] - slots[0] == len(slots) - 1
+        full[:, slice(slots[0], slots[-1] + 1) if together else list(slots)] = stored
+    return full

@@ -1,0 +1,91 @@
+"""The columns that are no fields: label, weight, group, time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ctr.data.columns.base import FLOAT32_MAX, Problem, Staged, numbers
+from ctr.data.columns.time import read_times
+from ctr.data.module import Labels
+from ctr.errors import UserError
+
+
+class Label:
+    """Numbers, or, with `values`, the texts that stand for them. Binary labels are 0 and 1; -1 and 1 where the format
+    has that custom (`signed`)."""
+
+    def __init__(self, labels: Labels, values: Mapping[str, float] | None, signed: bool):
+        if values is not None:
+            numbers = list(values.values())
+            if not numbers or not all(isinstance(x, (int, float)) and abs(x) <= FLOAT32_MAX for x in numbers):
+                raise UserError(f"label_values must give a number for every text, found {dict(values)}")
+            if labels == "binary" and not set(numbers) <= {0, 1}:
+                raise UserError(f"label_values: binary labels are 0 and 1, found {dict(values)}")
+        self.labels, self.values, self.signed = labels, values, signed
+
+    def stage(self, cells: pa.DictionaryArray) -> Staged:
+        if self.values is not None:
+            texts = pa.array([str(text) for text in self.values], pa.string())
+            found = pc.index_in(cells.cast(pa.string()), value_set=texts)
+            x = pa.array([float(number) for number in self.values.values()]).take(found)
+            unknown = np.flatnonzero(pc.is_null(x).to_numpy(zero_copy_only=False))
+            known = ", ".join(map(repr, self.values))
+            return Staged(x, [Problem(unknown, f"expected one of label_values, {known}")] if len(unknown) else [])
+        x, problems = _present(cells)
+        if self.labels == "real":
+            return Staged(x, problems)
+        allowed = (0.0, 1.0, -1.0) if self.signed else (0.0, 1.0)
+        wrong = ~np.isin(x.to_numpy(zero_copy_only=False), allowed)
+        for problem in problems:
+            wrong[problem.rows] = False  # told already
+        if wrong.any():
+            expected = "0 and 1, or -1 and 1" if self.signed else "0 or 1"
+            reason = f"expected labels {expected}; map them by label_values, or use task=regression"
+            problems = [*problems, Problem(np.flatnonzero(wrong), reason)]
+        return Staged(x, problems)
+
+
+class Weight:
+    """How much a row counts: a number of at least 0."""
+
+    def stage(self, cells: pa.Array) -> Staged:
+        x, problems = _present(cells)
+        negative = np.flatnonzero(pc.fill_null(pc.less(x, 0.0), False).to_numpy(zero_copy_only=False))
+        if len(negative):
+            problems = [*problems, Problem(negative, "expected a weight that is not negative")]
+        return Staged(x, problems)
+
+
+class Group:
+    """Whom a row belongs to, as text."""
+
+    def stage(self, cells: pa.Array) -> Staged:
+        return Staged(cells, [])
+
+
+class When:
+    """The time of a row, in seconds since 1970."""
+
+    def __init__(self, format: str):
+        self.format = format
+
+    def stage(self, cells: pa.Array) -> Staged:
+        seconds, problems = read_times(cells, self.format)
+        return _refuse_empty(seconds, problems, "expected a time, found an empty cell")
+
+
+def _present(cells: pa.Array) -> Staged:
+    x, problems = numbers(cells)
+    return _refuse_empty(x, problems, "expected a number, found an empty cell")
+
+
+def _refuse_empty(x: pa.Array, problems: list[Problem], reason: str) -> Staged:
+    empty = pc.is_null(x).to_numpy(zero_copy_only=False)
+    for problem in problems:
+        empty[problem.rows] = False
+    rows = np.flatnonzero(empty)
+    return Staged(x, [*problems, Problem(rows, reason)] if len(rows) else problems)
