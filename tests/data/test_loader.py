@@ -233,7 +233,7 @@ def test_the_order_of_windows_repeats_for_its_seed_and_epoch_and_no_other():
 
 
 def test_a_window_draws_its_blocks_from_everywhere_and_mixes_them():
-    """A window of one block, then one of two: which blocks stand together changes, and in it nothing keeps its order."""
+    """A window of one block, then one of two: which blocks meet changes, and in it nothing keeps its order."""
     together = set()
     for epoch in range(60):
         first = flat(numbers(windowed(4 * BLOCK, BLOCK, window=2 * BLOCK), epoch)[1:3])
