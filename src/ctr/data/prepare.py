@@ -55,7 +55,9 @@ def prepare(
     for split, count in counts.items():
         refuse_empty(split, count, str(parts.get(split, parts["train"])[0]))
     if recipe.labels == "binary":
-        labels = [array.to_numpy() for array in ChunkColumn(chunks, "label", [split == 0 for split in splits])]
+        labels = [
+            np.unique(array.to_numpy()) for array in ChunkColumn(chunks, "label", [split == 0 for split in splits])
+        ]
         refuse_one_class(signed(np.unique(np.concatenate(labels))), source)
     if recipe.weight is not None and not any((array.to_numpy() > 0).any() for array in ChunkColumn(chunks, "weight")):
         raise UserError(f"{parts['train'][0]}, column {recipe.weight!r}: all weights are 0; at least one must be above")
