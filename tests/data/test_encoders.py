@@ -45,11 +45,12 @@ def test_encoders_give_exactly_the_slots_of_the_shards(tmp_path, missing):
         np.testing.assert_array_equal(values, batch.values.numpy())
 
 
-def test_encoders_of_entries_give_exactly_the_slots_of_the_shards(tmp_path):
+@pytest.mark.parametrize("missing", [[], ["NA"]])
+def test_encoders_of_entries_give_exactly_the_slots_of_the_shards(tmp_path, missing):
     cells = [{i % 5: 1.0, 10 + i % 3: i / 4} if i % 4 else {} for i in range(30)]
     lines = [f"{i % 2} " + " ".join(f"{j}:{x}" for j, x in cell.items()) for i, cell in enumerate(cells)]
     (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
-    data = open_rows(tmp_path, reader="libfm", fields=None, missing=[])
+    data = open_rows(tmp_path, reader="libfm", fields=None, missing=missing)
     (encoder,) = data.encoders()
     slots = encoder.encode(entries_of(cells[:18]))
     np.testing.assert_array_equal(slots.ids, data.rows("train").ids.numpy())

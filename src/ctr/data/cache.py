@@ -79,8 +79,8 @@ def _build(
         reading = pool.submit(contents.read)
         made = prepare(recipe, parts, partial, threads=_threads(), meter=meter)
         read = reading.result()
-    if contents.changed():
-        raise UserError(f"{', '.join(contents.changed())} changed while it was prepared; repeat the command")
+    if changed := contents.changed():
+        raise UserError(f"{', '.join(changed)} changed while it was prepared; repeat the command")
     sources = {part: [str(path) for path in paths] for part, paths in parts.items()}
     manifest: dict[str, Any] = {"format": FORMAT, "sources": sources, "contents": read, **made}
     manifest = json.loads(json.dumps(manifest))  # as it is read back

@@ -29,9 +29,7 @@ class FieldEncoder:
     def encode(self, cells: pa.Array) -> Slots:
         """The slots of text cells. Raises UserError for a cell that cannot be read."""
         cells = cells if pa.types.is_nested(cells.type) else cells.dictionary_encode()
-        if texts := [text for text in self.missing if text]:
-            cells = without(cells, texts)
-        staged = self.recipe.kind.stage(cells)
+        staged = self.recipe.kind.stage(without(cells, self.missing))
         for problem in staged.problems:
             row = int(problem.rows[0])
             where = f"field {self.recipe.name!r}, row {row + 1}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ctr.batch import SPLITS
 from ctr.data.vocabulary import merge
@@ -129,15 +130,10 @@ class ByFold(Shares):
             test = folds == self.fold
         else:
             arrays = list(cells)
-            found = [array.dictionary for array in arrays]
-            test = np.concatenate([
-                np.array([token == str(self.fold) for token in array.dictionary.to_pylist()], dtype=bool)[
-                    array.indices.to_numpy(zero_copy_only=False)
-                ]
-                for array in arrays
-            ])  # fmt: skip
+            texts = [array.cast(pa.string()) for array in arrays]
+            test = np.concatenate([pc.equal(text, str(self.fold)).to_numpy(zero_copy_only=False) for text in texts])
             if not test.any():
-                known = ", ".join(sorted(merge(found)[0].to_pylist())[:10])
+                known = ", ".join(sorted(merge([array.dictionary for array in arrays])[0].to_pylist())[:10])
                 raise UserError(f"split.fold={self.fold}: column {self.column!r} has no such fold, only {known}")
         splits = np.full(count, 2, dtype=np.int8)
         drawn = self.in_order(int((~test).sum()))

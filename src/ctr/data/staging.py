@@ -142,9 +142,7 @@ def _stage(parsed: Parsed, stagings: Mapping[str, Staging]) -> tuple[dict[str, p
     arrays: dict[str, pa.Array] = {}
     bad: dict[int, tuple[str, str]] = {}
     for key, staging in stagings.items():
-        cells = parsed.columns[staging.column]
-        if (texts := [text for text in staging.missing if text]) and not pa.types.is_nested(cells.type):
-            cells = without(cells, texts)
+        cells = without(parsed.columns[staging.column], staging.missing)
         staged = staging.stage(cells)
         arrays[key] = _narrow(staged.array)
         for problem in staged.problems:
@@ -153,8 +151,10 @@ def _stage(parsed: Parsed, stagings: Mapping[str, Staging]) -> tuple[dict[str, p
     return arrays, bad
 
 
-def without(cells: pa.DictionaryArray, texts: Sequence[str]) -> pa.DictionaryArray:
-    """The cells with these texts as missing values."""
+def without(cells: pa.Array, texts: Sequence[str]) -> pa.Array:
+    """The cells with these texts as missing values; entries, which are no text, as they are."""
+    if not any(texts) or pa.types.is_nested(cells.type):
+        return cells
     plain = cells.cast(pa.string())
     return pc.if_else(pc.is_in(plain, value_set=pa.array(texts, pa.string())), "", plain).dictionary_encode()
 

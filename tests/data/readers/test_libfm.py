@@ -325,3 +325,9 @@ def test_any_rows_come_back_through_their_fields(tmp_path, written):
         number |= {offset + n: i for n, i in enumerate(mine, start=1)}
     assert [{number[i]: x for i, x in row} for row in slots(data)] == written
     assert torch.equal(data.rows("train").labels, torch.arange(len(written)) % 2)
+
+
+@pytest.mark.parametrize("changes", [{"group": "usr"}, {"fields": {"usr": "entries"}}])
+def test_a_column_that_libfm_text_has_not_is_refused_with_those_that_it_has(tmp_path, changes):
+    with pytest.raises(UserError, match=r"no column 'usr'; the file has label, user, item"):
+        open_libfm(tmp_path, "1 0:1 12:1\n0 1:1 12:1\n", starts={"user": 0, "item": 10}, **changes)

@@ -13,6 +13,8 @@ from ctr.data.vocabulary import Vocabulary
 from ctr.errors import UserError
 from ctr.schema import Field
 
+MISSING = "missing values"  # what id 0 stands for in kinds without unseen tokens
+UNSEEN = "unseen or rare tokens, counted as OOV"  # and in those with a vocabulary
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
@@ -41,7 +43,7 @@ class Slots(NamedTuple):
 class Encoder(Protocol):
     """A fitted column."""
 
-    zero: str | None  # what id 0 stands for where that should be counted: "unseen or rare tokens"; else None
+    zero: str | None  # what id 0 stands for where that should be counted, as MISSING; else None
 
     @property
     def field(self) -> Field: ...

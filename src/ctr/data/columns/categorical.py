@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ctr.data.columns.base import Slots, Staged, at_least
+from ctr.data.columns.base import UNSEEN, Slots, Staged, at_least
 from ctr.data.vocabulary import Vocabulary
 from ctr.schema import Field, FieldKind
 
@@ -43,7 +43,7 @@ class Categorical:
 
 
 class FittedCategorical:
-    zero = "unseen or rare tokens, counted as OOV"
+    zero = UNSEEN
 
     def __init__(self, name: str, vocabulary: Vocabulary, owner: str | None = None):
         self.vocabulary, self.owner = vocabulary, owner

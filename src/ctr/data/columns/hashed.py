@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctr.data.columns.base import Slots, Staged, at_least
+from ctr.data.columns.base import MISSING, Slots, Staged, at_least
 from ctr.data.vocabulary import Vocabulary
 from ctr.errors import UserError
 from ctr.schema import Field, FieldKind
@@ -57,7 +57,7 @@ def fnv1a(tokens: pa.Array, seed: int = 0) -> np.ndarray:
 
 
 class FittedHashed:
-    zero = "missing values"
+    zero = MISSING
     vocabulary = None
 
     def __init__(self, name: str, buckets: int, seed: int):

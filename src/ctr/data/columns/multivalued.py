@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctr.data.columns.base import Problem, Slots, Staged, at_least, numbers, one_of
+from ctr.data.columns.base import UNSEEN, Problem, Slots, Staged, at_least, numbers, one_of
 from ctr.data.vocabulary import Vocabulary
 from ctr.errors import UserError
 from ctr.schema import Field, FieldKind
@@ -79,7 +79,7 @@ class MultiValued:
 
 
 class FittedMultiValued:
-    zero = "unseen or rare tokens, counted as OOV"
+    zero = UNSEEN
 
     def __init__(self, name: str, vocabulary: Vocabulary, num_slots: int, pooling: str, owner: str | None = None):
         self.vocabulary, self.pooling, self.owner = vocabulary, pooling, owner

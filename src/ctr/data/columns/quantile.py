@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctr.data.columns.base import Slots, Staged, at_least, numbers, to_numpy, train_numbers
+from ctr.data.columns.base import MISSING, Slots, Staged, at_least, numbers, to_numpy, train_numbers
 from ctr.data.vocabulary import Vocabulary
 from ctr.schema import Field, FieldKind
 
@@ -38,7 +38,7 @@ class Quantile:
 
 
 class FittedQuantile:
-    zero = "missing values"
+    zero = MISSING
     vocabulary = None
 
     def __init__(self, name: str, edges: list[float]):

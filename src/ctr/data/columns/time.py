@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctr.data.columns.base import Problem, Slots, Staged, numbers, one_of, to_numpy
+from ctr.data.columns.base import MISSING, Problem, Slots, Staged, numbers, one_of, to_numpy
 from ctr.data.vocabulary import Vocabulary
 from ctr.errors import UserError
 from ctr.schema import Field, FieldKind
@@ -77,7 +77,7 @@ def _seconds(text: str, format: str) -> float | None:
 
 
 class FittedTime:
-    zero = "missing values"
+    zero = MISSING
     vocabulary = None
 
     def __init__(self, name: str, part: str):

@@ -108,8 +108,8 @@ def _rows(seen: Examination) -> Iterator[Finding]:
             "note",
             "train",
             f"{rows['dropped_negatives']:,} negatives dropped, {seen.manifest['negatives_kept']:g} of them kept",
-            "probabilities come out too high",
-            "correct them: ctr.metrics.calibration.undo_down_sampling",
+            "a model's own probabilities come out too high; the scores of valid and test are corrected for that",
+            "correct what the model predicts elsewhere: ctr.metrics.calibration.undo_down_sampling",
         )
 
 

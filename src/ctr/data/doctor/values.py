@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow.compute as pc
 
+from ctr.data.columns import base
 from ctr.data.doctor.reading import shown
 from ctr.data.encoders import FieldEncoder
 from ctr.data.rows import Layout, Rows
@@ -51,7 +52,7 @@ class View:
 
     @property
     def _zero_is_missing(self) -> bool:
-        return self.made_by is not None and self.made_by.encoder.zero == "missing values"
+        return self.made_by is not None and self.made_by.encoder.zero == base.MISSING
 
     @cached_property
     def _state(self) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class CSV:
         if self.columns is not None:
             return self.columns
         text = b""
-        for piece, _ in pieces(path):
+        for piece, _ in pieces(path, size=CACHED):
             text += piece
             if quotes.first_end(text, self.quote):
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,14 +168,17 @@ class EntriesText:
         )
 
 
-def lists(entries: Entries, of_field: np.ndarray, field: int) -> pa.Array:
-    """The entries of one field, a list a row. `of_field`: (M,) the field of every entry."""
-    mine = of_field == field
+def lists(entries: Entries, of_field: np.ndarray, names: Iterable[str]) -> dict[str, pa.Array]:
+    """The entries of each field, a list a row. `of_field`: (M,) the field of every entry, by its number in `names`."""
     rows, _ = slot_places(entries.lengths)
-    lengths = np.bincount(rows[mine], minlength=len(entries.lengths))
-    offsets = pa.array(np.concatenate([[0], lengths.cumsum()]), pa.int32())
-    pairs = [pa.array(entries.ids[mine]), pa.array(entries.values[mine])]
-    return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(pairs, fields=list(ENTRY)))
+    columns = {}
+    for field, name in enumerate(names):
+        mine = of_field == field
+        lengths = np.bincount(rows[mine], minlength=len(entries.lengths))
+        offsets = pa.array(np.concatenate([[0], lengths.cumsum()]), pa.int32())
+        pairs = [pa.array(entries.ids[mine]), pa.array(entries.values[mine])]
+        columns[name] = pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(pairs, fields=list(ENTRY)))
+    return columns
 
 
 def _tokens(content: bytes) -> pa.Array:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from ctr.data.columns.multivalued import slot_places
-from ctr.data.readers.base import Block, Parsed, Reject, list_of_names
+from ctr.data.readers.base import Block, Parsed, Reject, check_columns, list_of_names
 from ctr.data.readers.entries_text import EntriesText, line_blocks, lists
 
 
@@ -28,6 +28,7 @@ class LibFFM:
         return ["label", *self.field_names]
 
     def blocks(self, path: Path, columns: Sequence[str]) -> Iterator[Block]:
+        check_columns(path, self.names(path), columns)
         return line_blocks(path)
 
     def parse(self, block: Block, columns: Sequence[str]) -> Parsed:
@@ -35,17 +36,14 @@ class LibFFM:
         assert entries.fields is not None
         rows, _ = slot_places(entries.lengths)
         keep = np.ones(len(entries.lengths), dtype=bool)
-        for row, field in zip(
-            rows[entries.fields >= len(self.field_names)],
-            entries.fields[entries.fields >= len(self.field_names)],
-            strict=True,
-        ):
+        unknown = entries.fields >= len(self.field_names)
+        for row, field in zip(rows[unknown], entries.fields[unknown], strict=True):
             if keep[row]:
                 reason = f"expected fields below {len(self.field_names)}, as reader.names lists them"
                 rejects.append(Reject(int(entries.lines[row]), reason, f"field {field}"))
                 keep[row] = False
         arrays = {"label": entries.labels.dictionary_encode()}
-        arrays |= {name: lists(entries, entries.fields, f) for f, name in enumerate(self.field_names)}
+        arrays |= lists(entries, entries.fields, self.field_names)
         arrays = {name: arrays[name].filter(pa.array(keep)) for name in columns}
         lines = entries.lines[keep]
         return Parsed(arrays, len(lines), sorted(rejects), lambda row: int(lines[row]))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctr.data.columns.multivalued import slot_places
-from ctr.data.readers.base import Block, Parsed, Reject
+from ctr.data.readers.base import Block, Parsed, Reject, check_columns
 from ctr.data.readers.entries_text import Entries, EntriesText, line_blocks, lists
 from ctr.errors import UserError
 
@@ -51,6 +51,7 @@ class LibFM:
         return ["label", *(self.positions or self.starts)]
 
     def blocks(self, path: Path, columns: Sequence[str]) -> Iterator[Block]:
+        check_columns(path, self.names(path), columns)
         return line_blocks(path)
 
     def parse(self, block: Block, columns: Sequence[str]) -> Parsed:
@@ -78,7 +79,7 @@ class LibFM:
 
     def _by_start(self, entries: Entries) -> dict[str, pa.Array]:
         of_field = np.searchsorted(np.array(list(self.starts.values())), entries.ids, side="right") - 1
-        return {name: lists(entries, of_field, f) for f, name in enumerate(self.starts)}
+        return lists(entries, of_field, self.starts)
 
     def _by_position(self, entries: Entries, keep: np.ndarray) -> dict[str, pa.Array]:
         assert self.positions is not None

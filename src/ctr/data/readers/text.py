@@ -30,11 +30,12 @@ def opened(path: Path) -> Iterator[tuple[Any, Any]]:
         raise UserError(f"{path}: {error}") from error
 
 
-def pieces(path: Path) -> Iterator[tuple[bytes, int]]:
-    """The text in pieces of BLOCK_BYTES or less, without a byte order mark, and how far into the file each reaches."""
+def pieces(path: Path, size: int | None = None) -> Iterator[tuple[bytes, int]]:
+    """The text in pieces of `size` bytes (BLOCK_BYTES) or less, without a byte order mark, and how far into the file
+    each reaches."""
     with opened(path) as (stream, file):
         first = True
-        while piece := stream.read(BLOCK_BYTES):
+        while piece := stream.read(size or BLOCK_BYTES):
             if first and piece.startswith(BOM):
                 piece = piece[len(BOM) :]
             first = False
