@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 from collections.abc import Iterator, Mapping
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ctr import __version__
+from ctr import __version__, disk
 from ctr.app import summary
 from ctr.errors import UserError
 
@@ -54,8 +53,8 @@ def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
             raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
         if changed:
             (out / SCORES).unlink(missing_ok=True)  # they are of the shorter run
-    _write(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
-    _write(out / OVERRIDES, yaml.safe_dump(overrides))
+    disk.write_text(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
+    disk.write_text(out / OVERRIDES, yaml.safe_dump(overrides))
 
 
 def read_config(out: Path) -> dict[str, Any]:
@@ -99,7 +98,7 @@ def recorded_threads(out: Path) -> int | None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    _write(path, json.dumps(content, indent=2) + "\n")
+    disk.write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
@@ -112,13 +111,6 @@ def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Mo
             "model": summary.parameters(model),
         }.items():
             writer.add_text(name, "    " + text.replace("\n", "\n    "))  # indented: a block of code in Markdown
-
-
-def _write(path: Path, text: str) -> None:
-    """The file appears whole or stays as it was."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
 
 
 def flat(node: Any, path: str = "") -> dict[str, Any]:

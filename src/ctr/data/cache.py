@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ctr import disk
 from ctr.data.contents import Contents, hashed
 from ctr.data.prepare import STAGED, prepare
 from ctr.data.prepared import FORMAT, MANIFEST, Damaged, PreparedData, open_folder
@@ -88,7 +89,7 @@ def _build(
         json.dump({**manifest, "checksum": hashed(manifest)}, file, indent=1)
         file.flush()
         os.fsync(file.fileno())
-    _sync(partial)
+    disk.sync(partial)
     folder = cache / f"{key}-{hashed(read)}"
     _commit(partial, folder)
     seconds, rows = time.perf_counter() - started, manifest["rows"]["read"]
@@ -107,7 +108,7 @@ def _commit(partial: Path, folder: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         shutil.rmtree(partial)
-    _sync(folder.parent)
+    disk.sync(folder.parent)
 
 
 def _drop_abandoned(cache: Path, key: str, work: str) -> None:
@@ -180,12 +181,3 @@ def _remove(folder: Path) -> None:
     gone = folder.with_name(f".{folder.name}.gone-{os.getpid()}-{time.time_ns()}")
     os.rename(folder, gone)
     shutil.rmtree(gone, ignore_errors=True)
-
-
-def _sync(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ctr import disk
 from ctr.data.shards import fingerprint
 from ctr.errors import UserError
 
@@ -66,7 +66,7 @@ class Contents:
         if time.time_ns() - stamp["written"] > 2 * 10**9:  # a file just written may change within a tick of the clock
             with suppress(OSError):  # a memory that cannot be written costs time only
                 self.memory.mkdir(parents=True, exist_ok=True)
-                _write(self._place(stamp), digest)
+                disk.write_text(self._place(stamp), digest)
         return digest
 
     def _place(self, stamp: Mapping[str, Any]) -> Path:
@@ -98,9 +98,3 @@ def _stamp(path: Path) -> dict[str, Any]:
         "changed": stat.st_ctime_ns,
         "inode": stat.st_ino,
     }
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    os.replace(partial, path)

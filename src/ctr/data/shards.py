@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ctr import disk
 from ctr.data.rows import Layout, Rows, Span, concatenate
 
 SHARD_ROWS = 2**19  # a multiple of the loader's block
@@ -127,8 +128,4 @@ def _open(folder: Path, layout: Layout) -> Rows:
 
 def fingerprint(path: Path) -> dict[str, int | str]:
     """The bytes of a file, and their sha256."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(2**20):
-            digest.update(piece)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+    return {"bytes": path.stat().st_size, "sha256": disk.sha256(path)}

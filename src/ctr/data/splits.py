@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ctr.batch import SPLITS
+from ctr.data.registry import check_options
 from ctr.data.vocabulary import merge
 from ctr.errors import UserError, nearest
 
@@ -160,14 +160,7 @@ def split_recipe(spec: Mapping[str, Any] | None) -> Split | None:
     by = options.pop("by", None)
     if by not in WAYS:
         raise UserError(f"split.by must be one of {', '.join(WAYS)}, found {by!r}{nearest(by, WAYS)}")
-    parameters = inspect.signature(WAYS[by]).parameters
-    for option in options:
-        if option not in parameters:
-            meant = nearest(option, parameters)
-            raise UserError(f"split by {by} has no option {option!r}, only {', '.join(parameters)}{meant}")
-    for option, parameter in parameters.items():
-        if parameter.default is parameter.empty and option not in options:
-            raise UserError(f"split by {by} needs its {option}")
+    check_options(f"split by {by}", WAYS[by], options, f"by: {by}")
     for option in ("seed", "fold", "folds"):
         if not isinstance(options.get(option, 1), int) or isinstance(options.get(option), bool):
             raise UserError(f"split.{option} must be a whole number, found {options[option]!r}")

@@ -7,7 +7,6 @@ renamed, so that a kill at any moment leaves the checkpoints before it as they w
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from ctr import disk
 from ctr.errors import UserError
 
 MANIFEST = "manifest.json"
@@ -50,14 +50,14 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
         save_file(_plain(checkpoint.model), partial / "model.safetensors")
         save_file(_plain(checkpoint.trainer), partial / "trainer.safetensors")
         (partial / "meta.json").write_text(json.dumps(checkpoint.meta, indent=1))
-        manifest = {path.name: _sha256(path) for path in sorted(partial.iterdir())}
+        manifest = {path.name: disk.sha256(path) for path in sorted(partial.iterdir())}
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*partial.iterdir(), partial]:
-            _flush(path)
+            disk.sync(path)
         if final.exists():
             shutil.rmtree(final)
         partial.rename(final)
-        _flush(folder)
+        disk.sync(folder)
         prune(folder, step)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -74,7 +74,7 @@ def load(path: Path) -> Checkpoint:
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         for name, digest in manifest.items():
-            if _sha256(path / name) != digest:
+            if disk.sha256(path / name) != digest:
                 raise DamagedCheckpoint(f"{path / name} is not the file that was written: its sha256 differs")
     except (OSError, ValueError) as error:
         if isinstance(error, DamagedCheckpoint):
@@ -166,22 +166,6 @@ def warm_start(model: nn.Module, trained: Mapping[str, Tensor], modules: Iterabl
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-        return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _sweep(folder: Path) -> None:

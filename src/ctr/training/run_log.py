@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ import rich.progress
 from rich.console import Console
 from torch.utils.tensorboard import SummaryWriter
 
+from ctr import disk
 from ctr.metrics import Scores
 from ctr.training.progress import Progress
 
@@ -96,9 +96,7 @@ def _keep_up_to(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-    os.replace(partial, path)
+    disk.write_text(path, "".join(f"{line}\n" for line in kept))
 
 
 def _step(line: str) -> float:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from ctr.data.columns.base import Column, TokenColumn
+from ctr.data.registry import check_options, offered
 from ctr.errors import UserError, nearest
 
-_modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-KINDS: dict[str, Any] = {
-    module.__name__.rpartition(".")[2]: module.KIND for module in _modules if hasattr(module, "KIND")
-}
+KINDS: dict[str, Any] = offered(sys.modules[__name__], "KIND")
 ANY_KIND = ("column", "missing", "share")  # options that every kind has
 
 
@@ -40,15 +36,7 @@ def field_recipe(name: str, spec: Any) -> FieldRecipe:
     if not isinstance(kind, str) or kind not in KINDS:
         raise UserError(f"field {name!r}: kind must be one of {', '.join(KINDS)}, found {kind!r}{nearest(kind, KINDS)}")
     column, missing, share = (options.pop(option, None) for option in ANY_KIND)
-    parameters = inspect.signature(KINDS[kind]).parameters
-    for option in options:
-        if option not in parameters:
-            known = [*parameters, *ANY_KIND]
-            meant = nearest(option, known)
-            raise UserError(f"field {name!r}: a {kind} field has no option {option!r}, only {', '.join(known)}{meant}")
-    for option, parameter in parameters.items():
-        if parameter.default is parameter.empty and option not in options:
-            raise UserError(f"field {name!r}: a {kind} field needs its {option}: {{kind: {kind}, {option}: ...}}")
+    check_options(f"field {name!r}: a {kind} field", KINDS[kind], options, f"kind: {kind}", also=ANY_KIND)
     if missing is not None and not (isinstance(missing, list) and all(isinstance(text, str) for text in missing)):
         raise UserError(f"field {name!r}: missing must be a list of texts, found {missing!r}")
     try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from ctr import disk
 from ctr.data.doctor import Examination
 from ctr.data.doctor.fields import QUANTILES, FieldReport
 from ctr.data.doctor.finding import Finding
@@ -20,12 +20,7 @@ def write_page(path: Path, name: str, seen: Examination, found: Sequence[Finding
     """The whole page, or nothing."""
     text = page(name, seen, found)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    disk.write_text(path, text)
 
 
 def page(name: str, seen: Examination, found: Sequence[Finding]) -> str:

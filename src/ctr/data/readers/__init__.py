@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-import pkgutil
+import sys
 from collections.abc import Mapping
-from importlib import import_module
 from typing import Any
 
 from ctr.data.readers.base import Reader
+from ctr.data.registry import check_options, offered
 from ctr.errors import UserError, nearest
 
-_modules = [import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__)]
-READERS: dict[str, Any] = {
-    module.__name__.rpartition(".")[2]: module.READER for module in _modules if hasattr(module, "READER")
-}
+READERS: dict[str, Any] = offered(sys.modules[__name__], "READER")
 
 
 def reader(spec: Any) -> Reader:
@@ -27,14 +23,6 @@ def reader(spec: Any) -> Reader:
     if not isinstance(format, str) or format not in READERS:
         meant = nearest(format, READERS)
         raise UserError(f"reader: format must be one of {', '.join(READERS)}, found {format!r}{meant}")
-    parameters = inspect.signature(READERS[format]).parameters
-    known = list(parameters)
-    for option in options:
-        if option not in known:
-            has = f"only {', '.join(known)}" if known else "it has none"
-            raise UserError(f"reader: {format} has no option {option!r}, {has}{nearest(option, known)}")
-    for option, parameter in parameters.items():
-        if parameter.default is parameter.empty and option not in options:
-            raise UserError(f"reader: {format} needs its {option}: {{format: {format}, {option}: ...}}")
+    check_options(f"reader: {format}", READERS[format], options, f"format: {format}")
     made: Reader = READERS[format](**options)
     return made
