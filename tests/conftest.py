@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from ctr import native
 from ctr.batch import Batch
 from ctr.schema import FeatureSchema, Field, FieldKind
 
@@ -21,6 +22,12 @@ _cache = tempfile.TemporaryDirectory(prefix="ctr-tests-")
 os.environ["CTR_CACHE"] = _cache.name  # prepared data go when the tests are done
 settings.register_profile("ctr", deadline=None)  # on machines that are busy
 settings.load_profile("ctr")
+
+
+@pytest.fixture(autouse=True)
+def plain_kernels() -> None:
+    """Every test starts with plain PyTorch; those of the native kernels turn them on."""
+    native.use("plain")
 
 
 def mixed_schema() -> FeatureSchema:

@@ -47,6 +47,12 @@ class Batch:
         )
 
 
+def ones(batch: int, slots: int) -> Tensor:
+    """The values of rows whose slots all hold 1, (B, S): a single number seen from everywhere, by which blocks know
+    that there is nothing to multiply."""
+    return torch.ones(()).expand(batch, slots)
+
+
 class Loader(Protocol):
     """The batches of a split, as a pure function of the epoch: nothing to save but two integers."""
 

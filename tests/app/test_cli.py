@@ -39,7 +39,7 @@ MISTAKES = [
     (["model.embedding_dim=large"], "expected a whole number, found 'large'"),
     (["model.embedding_dropout=1.5"], "dropout must be"),
     (["model._target_=torch.load"], "not allowed"),
-    (["precision=fp8"], "one of fp32, bf16"),
+    (["precision=fp8"], "one of auto, fp32, bf16"),
     (["device=cuda:99"], "use device=cpu"),
     (["trainer.monitor=aucc"], "there is no metric 'aucc'"),
     (["trainer.optimizer.lr=1e30"], "the weights were not updated"),

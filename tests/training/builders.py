@@ -107,6 +107,7 @@ def trainer(**changes: Any) -> Trainer:
         "log_every": 1,
         "precision": "fp32",
         "compile": False,
+        "profile": False,
         "device": "cpu",
         "seed": 3,
     }

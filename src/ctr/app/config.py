@@ -22,7 +22,9 @@ from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 import ctr.data
 import ctr.models
 import ctr.training
+from ctr import native
 from ctr.errors import UserError, nearest
+from ctr.training.device import Choice
 
 TARGETS: dict[str, Callable[..., Any]] = {
     f"{module.__name__}.{name}": getattr(module, name)
@@ -35,7 +37,9 @@ TARGETS: dict[str, Callable[..., Any]] = {
 SPECIAL = {"_target_", "_partial_"}
 ROOT_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "model", "trainer", "objective", "stages"), Mapping[str, Any]),
-    **dict.fromkeys(("labels", "monitor", "device", "precision"), str),
+    **dict.fromkeys(("labels", "monitor", "device"), str),
+    "precision": Choice,
+    "kernels": native.Kernels,
     **dict.fromkeys(("metrics", "trust"), Sequence[str]),
     "seed": int,
     "threads": int | None,

@@ -11,12 +11,11 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import nn
 
-from ctr.app import run_folder
+from ctr.app import machine, run_folder
 from ctr.app.config import build, check
 from ctr.batch import DataModule
 from ctr.errors import UserError
 from ctr.training import checkpoint, snapshot
-from ctr.training.device import use_threads
 from ctr.training.trainer import Trainer
 
 
@@ -47,7 +46,7 @@ def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (),
     if device is not None:
         config["stages"][run_folder.last_stage(out)]["trainer"]["device"] = device
     check(config, trust)
-    use_threads(run_folder.recorded_threads(out))
+    machine.settle_as(out)
     data = build(config["dataset"], trust, "dataset").open()
     name = run_folder.last_stage(out)
     stage = config["stages"][name]

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import json
-import platform
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from filelock import FileLock, Timeout
 from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
-from ctr import __version__, disk
+from ctr import disk
 from ctr.app import summary
 from ctr.errors import UserError
 
-CONFIG, OVERRIDES, MACHINE, SCORES = "config.yaml", "overrides.yaml", "machine.json", "scores.json"
+CONFIG, OVERRIDES, SCORES = "config.yaml", "overrides.yaml", "scores.json"
 MAY_CHANGE = re.compile(r"(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
 
 
@@ -83,18 +81,6 @@ def read_scores(out: Path) -> dict[str, Any]:
 def last_stage(out: Path) -> str:
     """The stage whose model is the run's result."""
     return str(list(read_config(out)["stages"])[-1])
-
-
-def record_machine(out: Path, threads: int) -> None:
-    """What the result depends on besides the config."""
-    versions = {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    write_json(out / MACHINE, {"threads": threads, "processor": platform.machine(), "versions": versions})
-
-
-def recorded_threads(out: Path) -> int | None:
-    """The thread count that a run in this folder began with, which it keeps."""
-    path = out / MACHINE
-    return int(json.loads(path.read_text())["threads"]) if path.exists() else None
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -11,13 +11,12 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import claim, run_folder, summary
+from ctr.app import claim, machine, run_folder, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
 from ctr.training import checkpoint, snapshot
-from ctr.training.device import use_threads
 from ctr.training.progress import Progress
 from ctr.training.trainer import Trainer
 
@@ -45,11 +44,10 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     }
     with run_folder.lock(out):
         run_folder.begin(out, config, overrides)
-        config["threads"] = use_threads(run_folder.recorded_threads(out) or config["threads"])
-        run_folder.record_machine(out, config["threads"])
+        how = machine.settle(out, config, trainers)
         data: DataModule = recipe.open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
-        console.print(f"{summary.headline(config)}\n{data.summary}", soft_wrap=True, highlight=False)
+        console.print(f"{summary.headline(config)}, {how}\n{data.summary}", soft_wrap=True, highlight=False)
 
         _rehearse(own, trainers, trust, data.schema)
         seconds = 0.0

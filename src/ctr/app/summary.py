@@ -14,7 +14,7 @@ from torch import nn
 def headline(config: Mapping[str, Any]) -> str:
     """Which models, on what, how."""
     dataset = config["dataset"].get("root") or config["dataset"]["_target_"].split(".")[-1]
-    return f"{chain(config)} on {dataset}, seed {config['seed']}, {config['threads']} threads"
+    return f"{chain(config)} on {dataset}, seed {config['seed']}"
 
 
 def chain(config: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ctr.blocks.lookup import lookup
 from ctr.schema import FeatureSchema
 
 
@@ -21,8 +22,7 @@ class FeatureEmbedding(nn.Module):
         nn.init.normal_(self.table.weight, std=init_std)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        xv: Tensor = self.table(ids) * values.unsqueeze(-1)
-        return xv
+        return lookup(self.table.weight, ids, values)
 
 
 class FieldPool(nn.Module):

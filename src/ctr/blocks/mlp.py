@@ -1,11 +1,12 @@
 """Stacked fully connected layers."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from ctr.blocks.dropout import Dropout
+from ctr.blocks.units import units
 
 Activation = Literal["relu", "tanh", "sigmoid", "identity"]
 
@@ -47,9 +48,14 @@ class MLP(nn.Module):
             layers += [ACTIVATIONS[activation](), Dropout(dropout)]
             self.out_features = width
         self.layers = nn.Sequential(*layers)
+        self.per_layer = 4 if batch_norm else 3  # modules
 
     def forward(self, inputs: Tensor) -> Tensor:
-        hidden: Tensor = self.layers(inputs)
+        hidden = inputs
+        layers: list[Any] = list(self.layers)
+        for start in range(0, len(layers), self.per_layer):
+            linear, *norm, activation, dropout = layers[start : start + self.per_layer]
+            hidden = units(hidden, linear, norm[0] if norm else None, activation, dropout)
         return hidden
 
 

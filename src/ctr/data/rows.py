@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from ctr.batch import Batch
+from ctr.batch import Batch, ones
 
 Span = tuple[int, int]  # rows start .. stop - 1
 
@@ -45,15 +45,19 @@ class Rows:
         """These rows as a Batch, all slots written out."""
         labels = self.labels[rows]
         ids = _spread(self.ids[rows], self.layout.id_slots, np.array(self.layout.ids, dtype=np.int64))
-        ones = np.ones(self.layout.num_slots, dtype=np.float32)
-        values = _spread(self.values[rows], self.layout.value_slots, ones)
         return Batch(
             torch.from_numpy(ids),
-            torch.from_numpy(values),
+            self._values(rows, len(ids)),
             torch.from_numpy(np.array(labels, dtype=np.float32)),
             None if self.groups is None else torch.from_numpy(np.array(self.groups[rows], dtype=np.int64)),
             None if self.weights is None else torch.from_numpy(np.array(self.weights[rows], dtype=np.float32)),
         )
+
+    def _values(self, rows: np.ndarray | slice, count: int) -> torch.Tensor:
+        if not self.layout.value_slots:
+            return ones(count, self.layout.num_slots)
+        constant = np.ones(self.layout.num_slots, dtype=np.float32)
+        return torch.from_numpy(_spread(self.values[rows], self.layout.value_slots, constant))
 
     def check(self, wait: bool) -> None:
         """Rows in memory are whole."""

@@ -2,6 +2,18 @@
 
 from ctr.training.objective import LogLoss, SquaredError
 from ctr.training.schedule import Constant, Cosine, Plateau
+from ctr.training.table_optimizers import FTRLProximal, LazyAdagrad, LazyAdam, LazySGD
 from ctr.training.trainer import Trainer
 
-__all__ = ["Constant", "Cosine", "LogLoss", "Plateau", "SquaredError", "Trainer"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "FTRLProximal",
+    "LazyAdagrad",
+    "LazyAdam",
+    "LazySGD",
+    "LogLoss",
+    "Plateau",
+    "SquaredError",
+    "Trainer",
+]

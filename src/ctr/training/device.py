@@ -10,6 +10,7 @@ import torch
 from ctr.errors import UserError
 
 Precision = Literal["fp32", "bf16"]
+Choice = Literal["auto", "fp32", "bf16"]
 
 
 def find_device(name: str) -> torch.device:
@@ -33,6 +34,33 @@ def use_threads(count: int | None) -> int:
         torch.set_num_threads(count)
     torch.set_flush_denormal(True)
     return torch.get_num_threads()
+
+
+def find_precision(choice: Choice, device: torch.device) -> tuple[Precision, str]:
+    """bf16 where the device has units for it, if the choice is left to us; and what there is to say about it.
+
+    Raises UserError for bf16 on a GPU without it.
+    """
+    units = bf16_units(device)
+    if choice == "auto":
+        return ("bf16", f"bf16 by {units}") if units else ("fp32", "fp32")
+    if choice == "bf16" and not units:
+        if device.type == "cuda":
+            raise UserError(
+                f"precision=bf16: {torch.cuda.get_device_name(device)} has no bf16 units; use precision=fp32"
+            )
+        return "bf16", "bf16 without units for it on this CPU, which is slower than precision=fp32"
+    return choice, f"{choice} by {units}" if choice == "bf16" else choice
+
+
+def bf16_units(device: torch.device) -> str:
+    """What multiplies bf16 matrices on this device, if anything does."""
+    if device.type == "cuda":
+        return "tensor cores" if torch.cuda.is_bf16_supported(including_emulation=False) else ""
+    if device.type != "cpu":
+        return ""
+    units = torch.cpu.get_capabilities()
+    return "AMX" if units.get("amx_bf16") else "AVX-512" if units.get("avx512_bf16") else ""
 
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:

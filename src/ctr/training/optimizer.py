@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from ctr.errors import UserError
+from ctr.training.profile import phase
+from ctr.training.rows import RowTables, Table
+from ctr.training.table_optimizers import TableOptimizer
 
 GROUPS = ("embedding", "linear", "network")
 
@@ -46,51 +49,86 @@ def group_of(parameter_name: str) -> str:
 
 
 class GroupedOptimizer:
-    """A torch optimizer over the groups, with their learning rates scaled and their L2 added to the gradients."""
+    """A torch optimizer over the groups, with their learning rates scaled and their L2 added to the gradients. Tables
+    may have a rule of their own, which works on the rows of the batch (ctr.training.rows)."""
 
-    def __init__(self, model: nn.Module, make: MakeOptimizer, groups: list[Group]):
+    def __init__(self, model: nn.Module, make: MakeOptimizer | TableOptimizer, groups: list[Group]):
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        self.rows = RowTables(() if callable(make) else _row_tables(model, named, make, groups))
+        by_rows = {table.name for table in self.rows.tables}
+        named = [(name, p) for name, p in named if name not in by_rows]
         members = {group.name: [p for name, p in named if group_of(name) == group.name] for group in groups}
         self.groups = [group for group in groups if members[group.name]]
+        settings: list[dict[str, Any]] = [{"params": members[group.name], "lr": group.lr} for group in self.groups]
         try:
-            self.torch = make([{"params": members[group.name], "lr": group.lr} for group in self.groups])
+            build = make if callable(make) else make.dense
+            self.torch = build(settings or [{"params": [torch.zeros(0)], "lr": 0.0}])
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise UserError(f"trainer.optimizer: {error}") from error
         self.parameters = [p for _, p in named]
         norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
         spared = {id(p) for name, p in named if name.split(".")[-1] == "bias"}
         spared |= {id(p) for norm in norms for p in norm.parameters()}
-        self.decayed = [
-            (group.l2, [p for p in members[group.name] if id(p) not in spared]) for group in self.groups if group.l2 > 0
-        ]
+        decayed = [(group.l2, [p for p in members[group.name] if id(p) not in spared]) for group in self.groups]
+        self.decayed = [(l2, parameters) for l2, parameters in decayed if l2 > 0 and parameters]
+        self.scale, self.clipped = 1.0, 1.0
+
+    def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
+        """model(ids, values), (B,), in a way that `step` can train."""
+        return self.rows.forward(model, ids, values)
 
     def scale_lr(self, scale: float) -> None:
-        for group, settings in zip(self.torch.param_groups, self.groups, strict=True):
+        self.scale = scale
+        for group, settings in zip(self.torch.param_groups, self.groups, strict=False):
             group["lr"] = settings.lr * scale
 
     def lrs(self) -> dict[str, float]:
         """The learning rates of the last step, by group."""
-        return {f"lr_{g.name}": p["lr"] for g, p in zip(self.groups, self.torch.param_groups, strict=True)}
+        named = {group.name: group.lr for group in self.groups} | {t.group: t.lr for t in self.rows.tables}
+        return {f"lr_{name}": named[name] * self.scale for name in GROUPS if name in named}
 
     def add_l2(self) -> None:
         """The gradient of (l2 / 2) * ||p||^2, which is l2 * p."""
         with torch.no_grad():
             for l2, parameters in self.decayed:
                 torch._foreach_add_([_grad(p) for p in parameters], [p.detach() for p in parameters], alpha=l2)
+            self.rows.add_l2()
 
     def clip(self, norm: float | None) -> Tensor:
-        """The gradients' norm, all groups together, before they are scaled down to `norm`."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
-        total = nn.utils.get_total_norm(gradients)
-        if norm is not None:
-            nn.utils.clip_grads_with_norm_(self.parameters, norm, total)
+        """The gradients' norm, all groups together, before they are scaled down to `norm`. Of a table that is trained
+        by its rows, the rows of the batch count."""
+        holders = [*self.parameters, *(table.batch for table in self.rows.tables)]
+        total = nn.utils.get_total_norm([holder.grad for holder in holders if holder.grad is not None])
+        if norm is not None and (total.device.type != "cpu" or not float(total) < norm):  # a GPU is not asked: it waits
+            nn.utils.clip_grads_with_norm_(holders, norm, total)
+        if norm is not None and any(table.l2 > 0 for table in self.rows.tables):
+            self.clipped = min(1.0, norm / (float(total) + 1e-6))
         return total
 
     def step(self) -> None:
-        self.torch.step()
+        with phase("network update"):
+            self.torch.step()
+        with phase("table update"):
+            self.rows.step(self.scale, self.clipped)
 
     def zero_grad(self) -> None:
         self.torch.zero_grad()
+
+    def catch_up(self) -> None:
+        """Before weights are read: rows that no batch has touched for a while get what dense steps had given them."""
+        self.rows.catch_up()
+
+
+def _row_tables(
+    model: nn.Module, named: list[tuple[str, nn.Parameter]], make: TableOptimizer, groups: list[Group]
+) -> Iterator[Table]:
+    """The tables of the model that this optimizer trains by their rows: those of all features, if there are many."""
+    tables = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Embedding)}
+    settings = {group.name: group for group in groups}
+    for name, parameter in named:
+        group = settings[group_of(name)]
+        if name in tables and group.name != "network" and len(parameter) > make.dense_up_to:
+            yield Table(name, parameter, make.rule(), group.name, group.lr, group.l2, make.momentum)
 
 
 def _grad(parameter: nn.Parameter) -> Tensor:

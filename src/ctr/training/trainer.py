@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,14 +15,17 @@ from ctr.batch import Batch, DataModule, Loader
 from ctr.errors import Stopped, UserError
 from ctr.metrics import METRICS, Metric, Scores, score
 from ctr.training import checkpoint, snapshot
-from ctr.training.device import Precision, autocast, find_device
+from ctr.training.device import Choice, autocast, find_device, find_precision
 from ctr.training.evaluate import as_predictions, evaluate, in_turn, predictions
 from ctr.training.interrupt import on_sigterm
 from ctr.training.objective import LogLoss, Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
+from ctr.training.profile import Profile, phase
 from ctr.training.progress import Progress
 from ctr.training.run_log import RunLog
-from ctr.training.schedule import Schedule
+from ctr.training.schedule import Constant, Schedule
+from ctr.training.table_optimizers import FTRLProximal, TableOptimizer
+from ctr.training.watch import Watch
 
 
 class Trainer:
@@ -33,7 +35,8 @@ class Trainer:
     `batch_size` null is 4,096, or less on small data: the largest power of two that makes 32 steps an epoch. `groups`
     gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
     `clip_norm` bounds the norm of all gradients together, L2 included; `order` is how rows are drawn
-    (ctr.data.loader); `save_every` adds checkpoints between evaluations. Null turns a limit off.
+    (ctr.data.loader); `save_every` adds checkpoints between evaluations; `profile` shows where the time goes
+    (ctr.training.profile). Null turns a limit off.
     """
 
     def __init__(
@@ -42,7 +45,7 @@ class Trainer:
         objective: Objective,
         metrics: Sequence[str],
         monitor: str,
-        optimizer: MakeOptimizer,
+        optimizer: MakeOptimizer | TableOptimizer,
         groups: Mapping[str, Mapping[str, float]],
         schedule: Schedule,
         clip_norm: float | None,
@@ -55,8 +58,9 @@ class Trainer:
         eval_every: int | None,
         save_every: int | None,
         log_every: int,
-        precision: Precision,
+        precision: Choice,
         compile: bool,
+        profile: bool,
         device: str,
         seed: int,
     ):
@@ -65,6 +69,11 @@ class Trainer:
                 raise UserError(f"there is no metric {name!r}; known are {', '.join(METRICS)}")
         if METRICS[monitor].higher_is_better is None:
             raise UserError(f"monitor: {monitor} has no better direction; choose another metric")
+        if isinstance(optimizer, FTRLProximal) and not isinstance(schedule, Constant):
+            raise UserError(
+                "optimizer=ftrl lowers its rates by itself, coordinate by coordinate, and its weights follow from the "
+                "rate: use schedule@trainer.schedule=constant"
+            )
         counts = {
             "batch_size": batch_size,
             "max_epochs": max_epochs,
@@ -87,7 +96,9 @@ class Trainer:
         self.batch_size, self.eval_batch_size, self.order, self.seed = batch_size, eval_batch_size, order, seed
         self.max_epochs, self.max_steps, self.patience = max_epochs, max_steps, patience
         self.eval_every, self.save_every, self.log_every = eval_every, save_every, log_every
-        self.precision, self.compile, self.device = precision, compile, find_device(device)
+        self.device = find_device(device)
+        self.precision, self.precision_note = find_precision(precision, self.device)
+        self.compile, self.profile = compile, profile
 
     def check(self, model: nn.Module) -> None:
         """Raises UserError where this trainer cannot train this model; changes nothing."""
@@ -115,23 +126,30 @@ class Trainer:
             console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
         run = cast(nn.Module, torch.compile(model)) if self.compile else model
 
-        with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log:
-            for batch in self._batches(loader, progress, total_steps):
+        watch = Watch(1 if self.device.type == "cpu" else self.log_every)
+        profile = Profile(self.profile, model, self.device, out, console)
+        with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log, profile:
+            for batch in profile.loading(self._batches(loader, progress, total_steps)):
                 optimizer.scale_lr(self.schedule.scale(progress, total_steps))
-                loss, norm = self._step(run, optimizer, batch.to(self.device), progress)
-                progress.advance(loss, len(batch), len(loader))
+                self._step(run, optimizer, batch.to(self.device), progress, watch)
+                progress.advance(len(batch), len(loader))
                 evaluation_due = self._evaluation_due(progress, total_steps)
-                if evaluation_due or progress.step % self.log_every == 0:
-                    log.train(progress, {"grad_norm": norm, **optimizer.lrs()})
-                if evaluation_due:
-                    scores = self.evaluate(model, data, "valid")
-                    progress.evaluated(scores, self._improves(scores, progress))
-                    log.valid(progress, scores)
                 save_due = self.save_every is not None and progress.step % self.save_every == 0
                 stopping = stop.asked  # read once: the signal may come between two lines
+                if evaluation_due or save_due or stopping or progress.step % self.log_every == 0:
+                    watch.read(progress)
+                if evaluation_due or progress.step % self.log_every == 0:
+                    log.train(progress, {"grad_norm": watch.last_norm, **optimizer.lrs()})
+                if evaluation_due:
+                    with phase("evaluation"):
+                        optimizer.catch_up()
+                        scores = self.evaluate(model, data, "valid")
+                    progress.evaluated(scores, self._improves(scores, progress))
+                    log.valid(progress, scores)
                 if evaluation_due or save_due or stopping:
                     progress.seconds, progress.saved = log.seconds(), progress.step
-                    checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
+                    with phase("checkpoint"):
+                        checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
                 if stopping:
                     raise Stopped(f"stopped at step {progress.step:,}, which is saved in {out}")
 
@@ -177,26 +195,22 @@ class Trainer:
         return every or progress.step == total_steps
 
     def _step(
-        self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress
-    ) -> tuple[float, float]:
-        """One update. Returns the loss and the gradients' norm; stops before the update where one is not finite."""
+        self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress, watch: Watch
+    ) -> None:
+        """One update, unless the watch finds that loss or gradients are not finite."""
         model.train()
-        with autocast(self.device, self.precision):
-            logits = model(batch.ids, batch.values)
-        loss = self.objective.loss(logits.float(), batch.labels, batch.weights)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.add_l2()
-        norm = optimizer.clip(self.clip_norm)
-        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
-            last = f"step {progress.saved}" if progress.saved else "none yet"
-            raise UserError(
-                f"step {progress.step + 1} (epoch {progress.epoch}, batch {progress.batch}): the loss is "
-                f"{loss.item():g} and the gradient's norm {norm.item():g}; the weights were not updated. Last good "
-                f"checkpoint: {last}. Look for extreme values in the data, or lower trainer.optimizer.lr"
-            )
+        with phase("forward"):
+            with autocast(self.device, self.precision):
+                logits = optimizer.forward(model, batch.ids, batch.values)
+            loss = self.objective.loss(logits.float(), batch.labels, batch.weights)
+        with phase("backward"):
+            optimizer.zero_grad()
+            loss.backward()
+        with phase("clip"):
+            optimizer.add_l2()
+            norm = optimizer.clip(self.clip_norm)
+            watch.see(loss.detach(), norm, progress)
         optimizer.step()
-        return loss.item(), norm.item()
 
     def _improves(self, scores: Scores, progress: Progress) -> bool:
         name = self.monitor.name

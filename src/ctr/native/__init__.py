@@ -1,0 +1,52 @@
+"""Kernels behind the blocks and the table optimizers, and which of them run.
+
+Every kernel stands for some lines of plain PyTorch, which run where there is none: on a GPU, in float64, under
+`torch.compile` and `torch.export`, and on a machine without a C++ compiler.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from ctr.errors import UserError
+from ctr.native.library import NoCompiler, load
+
+Kernels = Literal["auto", "native", "plain"]
+
+_on = False
+
+
+def use(kernels: Kernels) -> str:
+    """Chooses the kernels of this process and says in a few words what runs.
+
+    Raises UserError where "native" cannot be had; "auto" then goes on with plain PyTorch, and says so.
+    """
+    global _on
+    _on = False
+    if kernels == "plain":
+        return "plain PyTorch (kernels=plain)"
+    try:
+        load()
+    except NoCompiler as reason:
+        if kernels == "native":
+            raise UserError(f"kernels=native: {reason}; install g++ or clang++, or use kernels=plain") from reason
+        return f"plain PyTorch, two to four times slower: {reason}"
+    _on = True
+    return "native kernels"
+
+
+def in_use() -> bool:
+    """Do native kernels run in this process, where they can?"""
+    return _on
+
+
+def serves(*tensors: Tensor) -> bool:
+    """Do the kernels take these tensors?"""
+    return (
+        _on
+        and not torch.compiler.is_compiling()
+        and all(tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors)
+    )

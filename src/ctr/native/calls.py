@@ -1,0 +1,62 @@
+"""The kernels, called with tensors. Shapes are those of the plain PyTorch beside each call; nothing is checked here."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ctr.native.library import load
+
+
+def call(name: str, *arguments: Tensor | int | float | None) -> Any:
+    """Tensors as pointers, whole numbers as int64, others as float; the number of threads comes last."""
+    kernel = getattr(load(), name)
+    return kernel(*_converted(*arguments), ctypes.c_int(torch.get_num_threads()))
+
+
+def _converted(*arguments: Tensor | int | float | None) -> list[Any]:
+    return [_convert(argument) for argument in arguments]
+
+
+def _convert(argument: Tensor | int | float | None) -> Any:
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if isinstance(argument, Tensor):
+        return ctypes.c_void_p(argument.data_ptr())
+    return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """Where each row stands in a batch: row u in the slots order[starts[u]] ... order[starts[u + 1] - 1]."""
+
+    starts: Tensor  # (rows + 1,) int32
+    order: Tensor  # (B * S,) int32
+
+
+_expected = 4096  # how many different rows the last batch had: a guess at the next
+
+
+def distinct(ids: Tensor) -> tuple[Tensor, Tensor, Occurrences]:
+    """(B, S) int64 ids: the different ones (U,), each slot's place among them (B, S) int32, and their occurrences."""
+    global _expected
+    n = ids.numel()
+    rows, local = torch.empty(n, dtype=torch.int64), torch.empty(ids.shape, dtype=torch.int32)
+    starts, order = torch.empty(n + 1, dtype=torch.int32), torch.empty(n, dtype=torch.int32)
+    kernel = load().distinct
+    kernel.restype = ctypes.c_int64
+    found = kernel(*_converted(ids, n, rows, local, starts, order, _expected))
+    _expected = max(4096, found)
+    return rows[:found], local, Occurrences(starts[: found + 1], order)
+
+
+def occurrences(ids: Tensor, num_rows: int) -> Occurrences:
+    """Of each of `num_rows` rows."""
+    wide = ids.to(torch.int64)
+    starts, order = torch.empty(num_rows + 1, dtype=torch.int32), torch.empty(ids.numel(), dtype=torch.int32)
+    load().occurrences(*_converted(wide, wide.numel(), num_rows, starts, order))
+    return Occurrences(starts, order)

@@ -1,0 +1,587 @@
+// The loops that PyTorch would make several passes over, written for one. Plain C functions over raw pointers: no torch
+// header, so that they compile in seconds and fit every torch version. Each has a twin in plain PyTorch, which the tests
+// hold it to. Work is split among threads in fixed parts: results repeat bit for bit at the same number of threads.
+//
+// B = batch, S = slots, D = embedding_dim, H = width of a layer, U = different rows of a batch.
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#ifdef _OPENMP
+#include <omp.h>
+#else
+static int omp_get_thread_num() { return 0; }
+#endif
+
+using i32 = int32_t;
+using i64 = int64_t;
+using u64 = uint64_t;
+
+// -------------------------------------------------------------------------------------------------------- helpers
+
+// Calls `f` with the width as a compile-time constant where it is a common one, and 0 where it is not.
+#define WITH_WIDTH(width, call)          \
+    switch (width) {                     \
+        case 1: call(1); break;          \
+        case 4: call(4); break;          \
+        case 8: call(8); break;          \
+        case 10: call(10); break;        \
+        case 16: call(16); break;        \
+        case 32: call(32); break;        \
+        case 64: call(64); break;        \
+        case 128: call(128); break;      \
+        default: call(0);                \
+    }
+
+static inline i64 part(i64 n, int t, int threads) { return n * t / threads; }
+
+struct bf16 {
+    uint16_t bits;
+};
+static inline float read(float x) { return x; }
+static inline float read(bf16 x) {
+    uint32_t bits = (uint32_t)x.bits << 16;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+static inline void write(float* to, float x) { *to = x; }
+static inline void write(bf16* to, float x) {  // to the nearest, ties to even
+    uint32_t bits;
+    std::memcpy(&bits, &x, 4);
+    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    uint32_t nan = (bits >> 16) | 0x40;
+    to->bits = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
+}
+
+static const i64 AHEAD = 16;  // rows to ask memory for before they are needed
+
+extern "C" {
+
+// ------------------------------------------------------------------------------------------------ rows of a batch
+
+// The different ids among `n`, in order of appearance, into `rows`; each id's place among them into `local`; and the
+// occurrences of each: those of row u are order[starts[u]] ... order[starts[u + 1] - 1]. Returns their number U.
+i64 distinct(const i64* ids, i64 n, i64* rows, i32* local, i32* starts, i32* order, i64 expected) {
+    int bits = 12;
+    while (((i64)1 << bits) < 2 * expected) bits++;
+    std::vector<i32> places;
+    i64 found = 0;
+    for (;;) {
+        const u64 mask = ((u64)1 << bits) - 1;
+        places.assign((size_t)mask + 1, -1);
+        found = 0;
+        bool full = false;
+        for (i64 i = 0; i < n; i++) {
+            const i64 id = ids[i];
+            u64 at = ((u64)id * 0x9E3779B97F4A7C15ull) >> (64 - bits);
+            i32 place;
+            while ((place = places[at]) >= 0 && rows[place] != id) at = (at + 1) & mask;
+            if (place < 0) {
+                if (2 * (u64)(found + 1) > mask) {
+                    full = true;
+                    break;
+                }
+                places[at] = place = (i32)found;
+                rows[found] = id;
+                starts[found] = 0;
+                found++;
+            }
+            local[i] = place;
+            starts[place]++;
+        }
+        if (!full) break;
+        bits += 2;
+    }
+    i32 total = 0;
+    for (i64 u = 0; u < found; u++) {
+        const i32 count = starts[u];
+        starts[u] = total;
+        total += count;
+    }
+    for (i64 i = 0; i < n; i++) order[starts[local[i]]++] = (i32)i;
+    for (i64 u = found; u > 0; u--) starts[u] = starts[u - 1];
+    starts[0] = 0;
+    return found;
+}
+
+// The occurrences of each of `num_rows` ids, as above, for ids that are places already.
+void occurrences(const i64* ids, i64 n, i64 num_rows, i32* starts, i32* order) {
+    std::memset(starts, 0, sizeof(i32) * (size_t)(num_rows + 1));
+    for (i64 i = 0; i < n; i++) starts[ids[i] + 1]++;
+    for (i64 u = 0; u < num_rows; u++) starts[u + 1] += starts[u];
+    for (i64 i = 0; i < n; i++) order[starts[ids[i]]++] = (i32)i;
+    for (i64 u = num_rows; u > 0; u--) starts[u] = starts[u - 1];
+    starts[0] = 0;
+}
+}
+
+template <int WIDTH>
+static void gather_rows(const float* table, const i64* rows, i64 count, i64 width, float* out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            if (u + AHEAD < count) {
+                const float* coming = table + rows[u + AHEAD] * D;
+                __builtin_prefetch(coming);
+                if (D > 16) __builtin_prefetch(coming + 16);
+            }
+            const float* row = table + rows[u] * D;
+            for (i64 d = 0; d < D; d++) out[u * D + d] = row[d];
+        }
+    }
+}
+
+template <int WIDTH, typename Id>
+static void look_up(const float* table, const Id* ids, const float* values, i64 n, i64 width, float* out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(n, t + 1, threads);
+        for (i64 i = part(n, t, threads); i < last; i++) {
+            if (i + AHEAD < n) {
+                const float* coming = table + (i64)ids[i + AHEAD] * D;
+                __builtin_prefetch(coming);
+                if (D > 16) __builtin_prefetch(coming + 16);
+            }
+            const float* row = table + (i64)ids[i] * D;
+            float* to = out + i * D;
+            const float x = values ? values[i] : 1.0f;
+#pragma omp simd
+            for (i64 d = 0; d < D; d++) to[d] = row[d] * x;
+        }
+    }
+}
+
+// grad of row u = sum over its occurrences i of values[i] * grad[i], in the order of the slots.
+template <int WIDTH>
+static void sum_rows(const float* grad, const float* values, const i32* starts, const i32* order, i64 num_rows,
+                     i64 width, float* out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+    const i64 n = starts[num_rows];
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        // Parts of about the same number of occurrences and rows: the first row at or behind its share of both.
+        auto border = [&](int k) {
+            if (k == 0) return (i64)0;
+            if (k == threads) return num_rows;
+            const i64 share = part(n + num_rows, k, threads);
+            i64 low = 0, high = num_rows;
+            while (low < high) {
+                const i64 middle = (low + high) / 2;
+                if (starts[middle] + middle < share) low = middle + 1;
+                else high = middle;
+            }
+            return low;
+        };
+        const i64 last = border(t + 1);
+        for (i64 u = border(t); u < last; u++) {
+            float* to = out + u * D;
+            for (i64 d = 0; d < D; d++) to[d] = 0.0f;
+            for (i32 k = starts[u]; k < starts[u + 1]; k++) {
+                if (k + AHEAD < n) __builtin_prefetch(grad + (i64)order[k + AHEAD] * D);
+                const i64 i = order[k];
+                const float* from = grad + i * D;
+                const float x = values ? values[i] : 1.0f;
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) to[d] += from[d] * x;
+            }
+        }
+    }
+}
+
+extern "C" {
+
+void gather(const float* table, const i64* rows, i64 count, i64 width, float* out, int threads) {
+#define CALL(D) gather_rows<D>(table, rows, count, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+
+void lookup_i32(const float* table, const i32* ids, const float* values, i64 n, i64 width, float* out, int threads) {
+#define CALL(D) look_up<D>(table, ids, values, n, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+
+void lookup_i64(const float* table, const i64* ids, const float* values, i64 n, i64 width, float* out, int threads) {
+#define CALL(D) look_up<D>(table, ids, values, n, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+
+void lookup_backward(const float* grad, const float* values, const i32* starts, const i32* order, i64 num_rows,
+                     i64 width, float* out, int threads) {
+#define CALL(D) sum_rows<D>(grad, values, starts, order, num_rows, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+}
+
+// ------------------------------------------------------------------------------------------------- Bi-Interaction
+
+template <int WIDTH>
+static void pairs_forward(const float* xv, i64 B, i64 S, i64 width, float* sums, float* out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            float* sum = sums + b * D;
+            float* pair = out + b * D;
+            for (i64 d = 0; d < D; d++) sum[d] = pair[d] = 0.0f;
+            for (i64 s = 0; s < S; s++) {
+                const float* x = xv + (b * S + s) * D;
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) {
+                    pair[d] += sum[d] * x[d];  // with the slots before it: no difference of squares, nothing cancels
+                    sum[d] += x[d];
+                }
+            }
+        }
+    }
+}
+
+template <int WIDTH>
+static void pairs_backward(const float* xv, const float* sums, const float* grad, i64 grad_stride, i64 B, i64 S,
+                           i64 width, float* out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            const float* sum = sums + b * D;
+            const float* g = grad + b * grad_stride;
+            const i64 step = grad_stride == 1 ? 0 : 1;  // one gradient for all D components, or one for each
+            for (i64 s = 0; s < S; s++) {
+                const i64 at = (b * S + s) * D;
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) out[at + d] = g[d * step] * (sum[d] - xv[at + d]);
+            }
+        }
+    }
+}
+
+extern "C" {
+
+void bi_interaction(const float* xv, i64 B, i64 S, i64 width, float* sums, float* out, int threads) {
+#define CALL(D) pairs_forward<D>(xv, B, S, width, sums, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+
+// `grad` is (B, D) where grad_stride is D, and (B, 1), the same for every component, where it is 1.
+void bi_interaction_backward(const float* xv, const float* sums, const float* grad, i64 grad_stride, i64 B, i64 S,
+                             i64 width, float* out, int threads) {
+#define CALL(D) pairs_backward<D>(xv, sums, grad, grad_stride, B, S, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+}
+
+// ------------------------------------------------------------------------- batch norm, ReLU and dropout, together
+
+static inline u64 mix(u64 z) {  // splitmix64 (Steele, Lea and Flood 2014): 64 random bits of a counter
+    z *= 0x9E3779B97F4A7C15ull;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+    return z ^ (z >> 31);
+}
+
+// What a unit's output is multiplied by: 0 for `dropped` of 65,536 units, `scale` for the others. 64 bits decide four.
+static inline void draw(u64 seed, i64 row, i64 H, i64 dropped, float scale, u64* bits, float* factors) {
+    const i64 groups = (H + 3) / 4;
+    const u64 first = seed + (u64)(row * groups);
+#pragma omp simd
+    for (i64 g = 0; g < groups; g++) bits[g] = mix(first + (u64)g);
+    const uint16_t* draws = (const uint16_t*)bits;
+#pragma omp simd
+    for (i64 h = 0; h < H; h++) factors[h] = draws[h] < dropped ? 0.0f : scale;
+}
+
+// The sums over the batch of x - shift and of its square, per column, in double.
+template <typename T>
+static void column_sums(const T* x, i64 B, i64 H, const float* shift, double* first, double* second, int threads) {
+    std::vector<double> partial((size_t)(2 * threads * H), 0.0);
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        double* sum = partial.data() + 2 * t * H;
+        std::vector<float> a((size_t)H), q((size_t)H);
+        const i64 last = part(B, t + 1, threads);
+        for (i64 start = part(B, t, threads); start < last; start += 64) {
+            std::fill(a.begin(), a.end(), 0.0f);
+            std::fill(q.begin(), q.end(), 0.0f);
+            float *aa = a.data(), *qq = q.data();
+            for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
+                const T* row = x + b * H;
+#pragma omp simd
+                for (i64 h = 0; h < H; h++) {
+                    const float c = read(row[h]) - shift[h];
+                    aa[h] += c;
+                    qq[h] += c * c;
+                }
+            }
+            for (i64 h = 0; h < H; h++) sum[h] += aa[h], sum[H + h] += qq[h];
+        }
+    }
+    for (i64 h = 0; h < H; h++) {
+        first[h] = second[h] = 0.0;
+        for (int t = 0; t < threads; t++) first[h] += partial[2 * t * H + h], second[h] += partial[(2 * t + 1) * H + h];
+    }
+}
+
+// y = dropout(relu(norm(x))), or dropout(relu(x + bias)) without `norm`. With it, mean and rstd of the columns are found
+// and left in `mean` and `rstd`, and `variance` gets the population variance; weight and bias are then the norm's.
+template <typename T>
+static void units_forward(const T* x, i64 B, i64 H, i64 norm, const float* weight, const float* bias, float eps,
+                          i64 dropped, u64 seed, float* mean, float* variance, float* rstd, T* y, int threads) {
+    const float scale = 65536.0f / (65536.0f - (float)dropped);
+    std::vector<float> slope((size_t)H, 1.0f), offset(bias, bias + H);
+    if (norm) {
+        std::vector<float> shift((size_t)H);
+        for (i64 h = 0; h < H; h++) shift[h] = read(x[h]);
+        std::vector<double> first((size_t)H), second((size_t)H);
+        column_sums(x, B, H, shift.data(), first.data(), second.data(), threads);
+        for (i64 h = 0; h < H; h++) {
+            const double m = first[h] / (double)B;
+            double var = second[h] / (double)B - m * m;
+            if (var < 0) var = 0;
+            mean[h] = (float)(m + shift[h]);
+            variance[h] = (float)var;
+            rstd[h] = (float)(1.0 / std::sqrt(var + eps));
+            slope[h] = weight[h] * rstd[h];
+            offset[h] = bias[h] - mean[h] * slope[h];
+        }
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        std::vector<u64> bits((size_t)(H + 3) / 4 + 1);
+        std::vector<float> factors((size_t)H, 1.0f);
+        const float *k = slope.data(), *c = offset.data();
+        float* f = factors.data();
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            if (dropped) draw(seed, b, H, dropped, scale, bits.data(), f);
+            const T* row = x + b * H;
+            T* to = y + b * H;
+#pragma omp simd
+            for (i64 h = 0; h < H; h++) {
+                const float z = read(row[h]) * k[h] + c[h];
+                write(to + h, z > 0.0f || z != z ? z * f[h] : 0.0f);
+            }
+        }
+    }
+}
+
+// A unit that was dropped or not positive has y = 0 and sends no gradient: y is all that has to be kept of the draws.
+template <typename T>
+static void units_backward(const T* grad, const T* x, const T* y, i64 B, i64 H, i64 norm, const float* weight,
+                           const float* mean, const float* rstd, i64 dropped, float* grad_weight, float* grad_bias,
+                           T* grad_x, int threads) {
+    const float scale = 65536.0f / (65536.0f - (float)dropped);
+    std::vector<float> a((size_t)H, 1.0f), b0((size_t)H, 0.0f), c0((size_t)H, 0.0f);
+    {
+        std::vector<double> partial((size_t)(2 * threads * H), 0.0);
+#pragma omp parallel num_threads(threads)
+        {
+            const int t = omp_get_thread_num();
+            double* sum = partial.data() + 2 * t * H;
+            std::vector<float> p((size_t)H), q((size_t)H);
+            const i64 last = part(B, t + 1, threads);
+            for (i64 start = part(B, t, threads); start < last; start += 64) {
+                std::fill(p.begin(), p.end(), 0.0f);
+                std::fill(q.begin(), q.end(), 0.0f);
+                float *pp = p.data(), *qq = q.data();
+                for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
+                    const T *g = grad + b * H, *from = x + b * H, *out = y + b * H;
+                    if (norm) {
+#pragma omp simd
+                        for (i64 h = 0; h < H; h++) {
+                            const float active = read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
+                            pp[h] += active;
+                            qq[h] += active * (read(from[h]) - mean[h]) * rstd[h];
+                        }
+                    } else {
+#pragma omp simd
+                        for (i64 h = 0; h < H; h++) pp[h] += read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
+                    }
+                }
+                for (i64 h = 0; h < H; h++) sum[h] += p[h], sum[H + h] += q[h];
+            }
+        }
+        for (i64 h = 0; h < H; h++) {
+            double sum = 0.0, product = 0.0;
+            for (int t = 0; t < threads; t++) sum += partial[2 * t * H + h], product += partial[(2 * t + 1) * H + h];
+            grad_bias[h] = (float)sum;
+            if (!norm) continue;
+            grad_weight[h] = (float)product;
+            // dx = weight * rstd * (g - mean(g) - x_hat * mean(g * x_hat))
+            a[h] = weight[h] * rstd[h];
+            const float slope = (float)(product / (double)B) * rstd[h] * a[h];
+            b0[h] = -(float)(sum / (double)B) * a[h] + slope * mean[h];
+            c0[h] = -slope;
+        }
+    }
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const float *aa = a.data(), *bb = b0.data(), *cc = c0.data();
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            const T *g = grad + b * H, *from = x + b * H, *out = y + b * H;
+            T* to = grad_x + b * H;
+#pragma omp simd
+            for (i64 h = 0; h < H; h++) {
+                const float active = read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
+                write(to + h, active * aa[h] + bb[h] + cc[h] * read(from[h]));
+            }
+        }
+    }
+}
+
+extern "C" {
+
+#define UNITS(NAME, T)                                                                                               \
+    void units_##NAME(const T* x, i64 B, i64 H, i64 norm, const float* weight, const float* bias, float eps,        \
+                      i64 dropped, u64 seed, float* mean, float* variance, float* rstd, T* y, int threads) {        \
+        units_forward(x, B, H, norm, weight, bias, eps, dropped, seed, mean, variance, rstd, y, threads);           \
+    }                                                                                                                \
+    void units_backward_##NAME(const T* grad, const T* x, const T* y, i64 B, i64 H, i64 norm, const float* weight,  \
+                               const float* mean, const float* rstd, i64 dropped, float* grad_weight,               \
+                               float* grad_bias, T* grad_x, int threads) {                                           \
+        units_backward(grad, x, y, B, H, norm, weight, mean, rstd, dropped, grad_weight, grad_bias, grad_x,         \
+                       threads);                                                                                     \
+    }
+UNITS(f32, float)
+UNITS(bf16, bf16)
+
+// ------------------------------------------------------------------------------------------------ table optimizers
+
+// One step of Adam on the rows of a batch. c1 = 1 - beta1^t, c2 = 1 - beta2^t.
+void adam_rows(float* table, float* first, float* second, const i64* rows, i64 count, i64 D, const float* grad, float lr,
+               float decay, float beta1, float beta2, float eps, float c1, float c2, int threads) {
+    const float rate = lr / c1, root = 1.0f / std::sqrt(c2), keep = 1.0f - lr * decay;
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            if (u + AHEAD < count) {
+                const i64 coming = rows[u + AHEAD] * D;
+                __builtin_prefetch(table + coming, 1);
+                __builtin_prefetch(first + coming, 1);
+                __builtin_prefetch(second + coming, 1);
+            }
+            float *w = table + rows[u] * D, *m = first + rows[u] * D, *v = second + rows[u] * D;
+            const float* from = grad + u * D;
+#pragma omp simd
+            for (i64 d = 0; d < D; d++) {
+                const float g = from[d];
+                m[d] += (1.0f - beta1) * (g - m[d]);
+                v[d] = beta2 * v[d] + (1.0f - beta2) * g * g;
+                w[d] = keep * w[d] - rate * m[d] / (std::sqrt(v[d]) * root + eps);
+            }
+        }
+    }
+}
+
+// What dense Adam would have done to these rows since they were last touched: steps without a gradient, in closed form.
+// `sums` of a row last touched at step base + i: kept[i] is what decay left of its weight, moved[i] the sum of the rates
+// that its moments moved it by, offsets[i] stands for eps, shrunk1[i] and shrunk2[i] are what is left of its moments.
+void adam_catch_up(float* table, float* first, float* second, i32* touched, const i64* rows, i64 count, i64 D, i64 now,
+                   i64 base, const float* kept, const float* moved, const float* offsets, const float* shrunk1,
+                   const float* shrunk2, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            if (u + AHEAD < count) {
+                const i64 coming = rows ? rows[u + AHEAD] : u + AHEAD;
+                __builtin_prefetch(table + coming * D, 1);
+                __builtin_prefetch(first + coming * D, 1);
+                __builtin_prefetch(second + coming * D, 1);
+                __builtin_prefetch(touched + coming, 1);
+            }
+            const i64 row = rows ? rows[u] : u;
+            const i64 then = touched[row] - base;
+            if (touched[row] == now) continue;
+            touched[row] = (i32)now;
+            const float keep = kept[then], move = moved[then], offset = offsets[then];
+            const float shrink1 = shrunk1[then], shrink2 = shrunk2[then];
+            float *w = table + row * D, *m = first + row * D, *v = second + row * D;
+#pragma omp simd
+            for (i64 d = 0; d < D; d++) {
+                w[d] = keep * w[d] - (m[d] == 0.0f ? 0.0f : move * m[d] / (std::sqrt(v[d]) + offset));
+                m[d] *= shrink1;
+                v[d] *= shrink2;
+            }
+        }
+    }
+}
+
+// One step of Adagrad on the rows of a batch.
+void adagrad_rows(float* table, float* squares, const i64* rows, i64 count, i64 D, const float* grad, float lr, float eps,
+                  int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            if (u + AHEAD < count) {
+                __builtin_prefetch(table + rows[u + AHEAD] * D, 1);
+                __builtin_prefetch(squares + rows[u + AHEAD] * D, 1);
+            }
+            float *w = table + rows[u] * D, *q = squares + rows[u] * D;
+            const float* from = grad + u * D;
+#pragma omp simd
+            for (i64 d = 0; d < D; d++) {
+                const float g = from[d];
+                q[d] += g * g;
+                w[d] -= g == 0.0f ? 0.0f : lr * g / (std::sqrt(q[d]) + eps);
+            }
+        }
+    }
+}
+
+// The same with one accumulator a row: the mean of its squared gradients.
+void rowwise_adagrad_rows(float* table, float* squares, const i64* rows, i64 count, i64 D, const float* grad, float lr,
+                          float eps, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        const int t = omp_get_thread_num();
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            if (u + AHEAD < count) {
+                __builtin_prefetch(table + rows[u + AHEAD] * D, 1);
+                __builtin_prefetch(squares + rows[u + AHEAD], 1);
+            }
+            float* w = table + rows[u] * D;
+            const float* from = grad + u * D;
+            float total = 0.0f;
+#pragma omp simd reduction(+ : total)
+            for (i64 d = 0; d < D; d++) {
+                const float g = from[d];
+                total += g * g;
+            }
+            if (total == 0.0f) continue;
+            squares[rows[u]] += total / (float)D;
+            const float rate = lr / (std::sqrt(squares[rows[u]]) + eps);
+#pragma omp simd
+            for (i64 d = 0; d < D; d++) w[d] -= rate * from[d];
+        }
+    }
+}
+}

@@ -1,0 +1,133 @@
+"""What a dense optimizer would have done to a row in the steps in which no batch touched it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ctr import native
+from ctr.native import calls
+from ctr.training.rules import AdamRule, Rule, States
+
+FADED = 400  # after so many steps less than 1e-18 of a moment is left at the usual betas
+
+
+class Idle:
+    """The steps since all rows were last brought up to date, and each row's own last one.
+
+    With L2 a missed step has the gradient l2 * w, and is replayed; without, Adam's moments and AdamW's decay are summed
+    in closed form. Other rules leave an untouched row where it is.
+    """
+
+    def __init__(self, table: Tensor, rule: Rule, l2: float, momentum: bool):
+        self.rule, self.l2, self.momentum = rule, l2, momentum
+        decays = isinstance(rule, AdamRule) and rule.decay > 0
+        self.moves = l2 > 0 or decays or (momentum and isinstance(rule, AdamRule))
+        self.touched = torch.zeros(len(table) if self.moves else 0, dtype=torch.int32)  # (N,) each row's last step
+        self.touched = self.touched.to(table.device)
+        self.base = 0  # the step at which every row was up to date; the lists below begin behind it
+        self.lrs: list[float] = []
+        self.scales: list[float] = []  # what clipping left of the gradients
+        self.sums = torch.empty(5, 0, dtype=torch.float64)  # by last step: see _sum_up
+        if self.moves and l2 == 0:
+            self._begin()
+
+    @property
+    def now(self) -> int:
+        return self.base + len(self.lrs)
+
+    def stepped(self, rows: Tensor, lr: float, scale: float) -> None:
+        """A step was made on these rows."""
+        if not self.moves:
+            return
+        self.lrs.append(lr)
+        self.scales.append(scale)
+        self.touched.index_fill_(0, rows, self.now)
+        if isinstance(self.rule, AdamRule) and self.l2 == 0:
+            self._sum_up(self.rule, lr)
+
+    def _sum_up(self, rule: AdamRule, lr: float) -> None:
+        """For a row last touched at step base + i, column i: what decay has left of its weight; the sum of the rates
+        that its moments have moved it by; what eps is beside the root of its second moment; what is left of either
+        moment."""
+        (beta1, beta2), step = rule.betas, self.now
+        kept, moved, _, first, second = self.sums
+        keep = 1 - lr * rule.decay
+        if keep < 1:
+            kept.mul_(keep)
+            moved.mul_(keep)
+        if self.momentum:
+            first.mul_(beta1)
+            second.mul_(beta2)
+            rate = lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+            recent = slice(-FADED, None)
+            moved[recent].add_(first[recent] / second[recent].sqrt(), alpha=rate)
+        self._begin()
+
+    def _begin(self) -> None:
+        """A column for the rows of the last step: nothing missed yet."""
+        assert isinstance(self.rule, AdamRule)
+        beta2 = self.rule.betas[1]
+        offset = self.rule.eps * math.sqrt((1 - beta2 ** (self.now + 1)) / beta2)
+        self.sums = torch.cat([self.sums, torch.tensor([[1], [0], [offset], [1], [1]], dtype=torch.float64)], dim=1)
+
+    def catch_up(self, table: Tensor, states: States, rows: Tensor | None) -> None:
+        """Brings these rows, or all, to the step before the next."""
+        if not self.moves or not self.lrs:
+            return
+        if self.l2 > 0:
+            self._replay(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
+        else:
+            self._skip(table, states, rows)
+        if rows is None:
+            self.base = self.now
+            self.lrs, self.scales, self.sums = [], [], self.sums[:, -1:].clone()
+
+    def _replay(self, table: Tensor, states: States, rows: Tensor) -> None:
+        """Each missed step as the dense optimizer makes it, on all rows that missed it."""
+        last, order = self.touched[rows].sort(stable=True)
+        rows, last = rows[order], last.cpu()
+        for step in range(int(last[0]) + 1, self.now + 1):
+            idle = rows[: int(torch.searchsorted(last, step))]
+            lr, scale = self.lrs[step - self.base - 1], self.scales[step - self.base - 1]
+            self.rule.step(table, states, idle, table[idle] * (self.l2 * scale), lr, step)
+        self.touched.index_fill_(0, rows, self.now)
+
+    def _skip(self, table: Tensor, states: States, rows: Tensor | None) -> None:
+        """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
+        first, second = states["exp_avg"], states["exp_avg_sq"]
+        sums = self.sums.to(table.device, table.dtype).contiguous()
+        if native.serves(table, self.touched) and table.dtype == torch.float32:
+            count = len(table) if rows is None else len(rows)
+            numbers = (count, table.shape[1], self.now, self.base)
+            calls.call("adam_catch_up", table, first, second, self.touched, rows, *numbers, *sums)
+            return
+        chosen = torch.arange(len(table), device=table.device) if rows is None else rows
+        at = (self.touched[chosen] - self.base).long()
+        kept, moved, offset, shrink1, shrink2 = sums[:, at].unsqueeze(2)
+        m, v = first[chosen], second[chosen]
+        away = torch.where(m == 0, 0, moved * m / (v.sqrt() + offset))
+        table.index_copy_(0, chosen, kept * table[chosen] - away)
+        first.index_copy_(0, chosen, m * shrink1)
+        second.index_copy_(0, chosen, v * shrink2)
+        self.touched.index_fill_(0, chosen, self.now)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        if not self.moves:
+            return {}
+        return {
+            "touched": self.touched,
+            "base": torch.tensor(self.base),
+            "lrs": torch.tensor(self.lrs, dtype=torch.float64),
+            "scales": torch.tensor(self.scales, dtype=torch.float64),
+            "sums": self.sums,
+        }
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        if not self.moves:
+            return
+        self.touched.copy_(state["touched"])
+        self.base, self.lrs, self.scales = int(state["base"]), state["lrs"].tolist(), state["scales"].tolist()
+        self.sums = state["sums"].clone()

@@ -1,0 +1,118 @@
+"""Training on the rows of a batch: a step reads and writes the rows that its ids name, whatever the size of the table.
+
+The different ids of a batch are found once. The model then runs on small tables of just those rows, with ids renumbered
+to match: to a model and its blocks nothing else changes, and autograd's dense gradient of a small table is the gradient
+of the touched rows, duplicates summed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ctr import native
+from ctr.native import calls
+from ctr.training.idle import Idle
+from ctr.training.profile import phase
+from ctr.training.rules import Rule, States
+
+
+@dataclass
+class Table:
+    """A table (N, D) that is trained by its rows."""
+
+    name: str
+    weight: nn.Parameter
+    rule: Rule
+    group: str
+    lr: float
+    l2: float
+    momentum: bool = False
+    states: States = field(init=False)
+    idle: Idle = field(init=False)
+    batch: Tensor = field(init=False)  # (U, D) the rows of the batch, a leaf of autograd
+
+    def __post_init__(self) -> None:
+        self.states = self.rule.states(self.weight.data, self.lr)
+        self.idle = Idle(self.weight.data, self.rule, self.l2, self.momentum)
+
+
+class RowTables:
+    """The tables of a model that are trained by their rows; there may be none."""
+
+    def __init__(self, tables: Iterable[Table]):
+        self.tables = list(tables)
+        self.rows = torch.empty(0, dtype=torch.int64)
+        self.steps = 0
+
+    def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
+        """model(ids, values), on the tables of the batch's rows."""
+        if not self.tables:
+            return cast(Tensor, model(ids, values))
+        with phase("lookup"):
+            self.rows, local = distinct(ids)
+            for table in self.tables:
+                table.idle.catch_up(table.weight.data, table.states, self.rows)
+                table.batch = gather(table.weight.data, self.rows).requires_grad_()
+        weights = {table.name: table.batch for table in self.tables}
+        return cast(Tensor, functional_call(model, weights, (local, values)))
+
+    def add_l2(self) -> None:
+        """To the gradients of the batch's rows; the other rows get theirs when they are next touched."""
+        for table in self.tables:
+            if table.l2 > 0 and table.batch.grad is not None:
+                table.batch.grad.add_(table.batch.detach(), alpha=table.l2)
+
+    def step(self, scale: float, clipped: float) -> None:
+        """`scale` is the learning rate's, by the schedule; `clipped` what clipping left of the gradients."""
+        self.steps += 1
+        for table in self.tables:
+            grad, lr = table.batch.grad, table.lr * scale
+            if grad is not None:
+                table.rule.step(table.weight.data, table.states, self.rows, grad, lr, self.steps)
+            table.idle.stepped(self.rows, lr, clipped)
+
+    def catch_up(self) -> None:
+        """Every row is then what a dense optimizer would have made of it; to be called before the tables are read."""
+        for table in self.tables:
+            table.idle.catch_up(table.weight.data, table.states, None)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        tensors = {"steps": torch.tensor(self.steps)} if self.tables else {}
+        for table in self.tables:
+            for name, state in {**table.states, **table.idle.state_dict()}.items():
+                tensors[f"{table.name}.{name}"] = state
+        return tensors
+
+    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+        for table in self.tables:
+            for name, state in table.states.items():
+                state.copy_(tensors[f"{table.name}.{name}"])
+            prefix = f"{table.name}."
+            table.idle.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        if self.tables:
+            self.steps = int(tensors["steps"])
+
+
+def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
+    """The different ids of a batch, (U,), and each slot's place among them, (B, S)."""
+    if native.serves(ids):
+        rows, local, occurrences = calls.distinct(ids)
+        local.occurrences = occurrences  # type: ignore[attr-defined]
+        return rows, local
+    rows, places = torch.unique(ids, return_inverse=True)
+    return rows, places
+
+
+def gather(table: Tensor, rows: Tensor) -> Tensor:
+    """table[rows], (U, D)."""
+    if native.serves(table, rows) and table.dtype == torch.float32:
+        out = table.new_empty(len(rows), table.shape[1])
+        calls.call("gather", table, rows, len(rows), table.shape[1], out)
+        return out
+    return table[rows]

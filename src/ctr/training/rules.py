@@ -1,0 +1,131 @@
+"""How an optimizer moves the rows of a table that a batch touched: in plain PyTorch, the most used also by native
+kernels. Each is held to a dense twin in the tests."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ctr import native
+from ctr.native import calls
+
+States = dict[str, Tensor]
+
+
+class Rule(Protocol):
+    def states(self, table: Tensor, lr: float) -> States:
+        """What the rule keeps for each row of a table (N, D), before its first step."""
+        ...
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        """The step of this number, from 1, on different rows (U,) with their gradients (U, D); in place."""
+        ...
+
+
+class AdamRule:
+    """Adam (Kingma and Ba 2015, algorithm 1); `decay` is AdamW's (Loshchilov and Hutter 2019, algorithm 2)."""
+
+    def __init__(self, betas: tuple[float, float], eps: float, decay: float):
+        self.betas, self.eps, self.decay = betas, eps, decay
+
+    def states(self, table: Tensor, lr: float) -> States:
+        return {"exp_avg": torch.zeros_like(table), "exp_avg_sq": torch.zeros_like(table)}
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        first, second = states["exp_avg"], states["exp_avg_sq"]
+        (beta1, beta2), eps = self.betas, self.eps
+        c1, c2 = 1 - beta1**step, 1 - beta2**step
+        if _kernel_takes(table, grad):
+            numbers = (lr, self.decay, beta1, beta2, eps, c1, c2)
+            calls.call("adam_rows", table, first, second, rows, len(rows), table.shape[1], grad, *map(float, numbers))
+            return
+        m, v = first[rows].lerp_(grad, 1 - beta1), second[rows].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        moved = (m * (lr / c1)).div_((v / c2).sqrt_().add_(eps))
+        table.index_copy_(0, rows, table[rows].mul_(1 - lr * self.decay).sub_(moved))
+        first.index_copy_(0, rows, m)
+        second.index_copy_(0, rows, v)
+
+
+class AdagradRule:
+    """Adagrad (Duchi, Hazan and Singer 2011). A row without a gradient does not move: this is the dense optimizer."""
+
+    def __init__(self, initial: float, eps: float):
+        self.initial, self.eps = initial, eps
+
+    def states(self, table: Tensor, lr: float) -> States:
+        return {"sum": torch.full_like(table, self.initial)}
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        squares = states["sum"]
+        if _kernel_takes(table, grad):
+            width = table.shape[1]
+            calls.call("adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
+            return
+        sums = squares[rows].addcmul_(grad, grad)
+        moved = torch.where(grad == 0, 0, lr * grad / (sums.sqrt() + self.eps))
+        table.index_copy_(0, rows, table[rows] - moved)
+        squares.index_copy_(0, rows, sums)
+
+
+class RowwiseAdagradRule:
+    """Adagrad with one accumulator a row, the mean of its squared gradients: a state of 1 / D of the table."""
+
+    def __init__(self, initial: float, eps: float):
+        self.initial, self.eps = initial, eps
+
+    def states(self, table: Tensor, lr: float) -> States:
+        return {"sum": table.new_full((len(table),), self.initial)}
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        squares = states["sum"]
+        if _kernel_takes(table, grad):
+            width = table.shape[1]
+            calls.call("rowwise_adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
+            return
+        mean = grad.square().mean(dim=1)
+        sums = squares[rows] + mean
+        rates = torch.where(mean == 0, 0, lr / (sums.sqrt() + self.eps))
+        table.index_copy_(0, rows, table[rows] - rates.unsqueeze(1) * grad)
+        squares.index_copy_(0, rows, sums)
+
+
+class FTRLRule:
+    """FTRL-Proximal (McMahan et al. 2013, algorithm 1): a weight from 0 stays 0 until its gradients outweigh l1. Its
+    rate falls by itself, coordinate by coordinate: meant for a constant `lr`."""
+
+    def __init__(self, beta: float, l1: float, l2: float):
+        self.beta, self.l1, self.l2 = beta, l1, l2
+
+    def states(self, table: Tensor, lr: float) -> States:
+        z = -table * (self.beta / lr + self.l2) - table.sign() * self.l1  # what the first weights follow from
+        return {"z": z, "n": torch.zeros_like(table)}
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        w, n, z = table[rows], states["n"][rows], states["z"][rows]
+        grown = n.addcmul(grad, grad)
+        sigma = (grown.sqrt() - n.sqrt()) / lr
+        z = z + grad - sigma * w
+        table.index_copy_(0, rows, ftrl_weights(z, grown, lr, self.beta, self.l1, self.l2))
+        states["n"].index_copy_(0, rows, grown)
+        states["z"].index_copy_(0, rows, z)
+
+
+class SGDRule:
+    """Plain gradient descent."""
+
+    def states(self, table: Tensor, lr: float) -> States:
+        return {}
+
+    def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
+        table.index_add_(0, rows, grad, alpha=-lr)
+
+
+def ftrl_weights(z: Tensor, n: Tensor, lr: float, beta: float, l1: float, l2: float) -> Tensor:
+    """The weights that z and n stand for: 0 where |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / lr + l2)."""
+    return torch.where(z.abs() <= l1, 0, (z.sign() * l1 - z) / ((beta + n.sqrt()) / lr + l2))
+
+
+def _kernel_takes(table: Tensor, grad: Tensor) -> bool:
+    return native.serves(table, grad) and table.dtype == grad.dtype == torch.float32
