@@ -4,9 +4,11 @@ import pytest
 import yaml
 
 from ctr.app import claim
-from ctr.app.config import check, plain
+from ctr.app.config import build, check, plain
+from ctr.training import Trainer
 from tests.app.compose import config
 from tests.conftest import ROOT
+from tests.training import builders
 
 FILLED = {  # what the user of a template fills in
     "table": ["dataset.fields={user: categorical}"],
@@ -94,3 +96,43 @@ def test_the_fm_stage_keeps_to_the_budget_of_the_main_trainer():
     stages = plain(config("model=fnn", "trainer=debug", "trainer.patience=7"))["stages"]
     for key in ("batch_size", "max_steps", "max_epochs", "patience", "eval_every", "log_every", "order", "clip_norm"):
         assert stages["pretrain"]["trainer"][key] == stages["train"]["trainer"][key], key
+
+
+def composed_trainer(*overrides: str) -> Trainer:
+    """With FTRL the schedule that it needs, and no precision but fp32."""
+    constant = ["schedule@trainer.schedule=constant"] if "optimizer@trainer.optimizer=ftrl" in overrides else []
+    return build(plain(config("trainer.batch_size=32", *overrides, *constant))["trainer"])
+
+
+@pytest.mark.parametrize("optimizer", choices("optimizer"))
+def test_every_optimizer_trains_all_parameters_of_every_model(optimizer, tmp_path):
+    trainer = composed_trainer(f"optimizer@trainer.optimizer={optimizer}", "trainer.max_steps=2")
+    for name in choices("model"):
+        net = builders.model(name)
+        before = builders.weights(net)
+        builders.fit(trainer, net, tmp_path / name)
+        after = builders.weights(net)
+        assert set(builders.differing(before, after)) == set(after), name
+        assert all(weight.isfinite().all() for weight in after.values()), name
+
+
+@pytest.mark.parametrize(
+    ("lazy", "dense"),
+    [("auto", "adam"), ("lazy_adam", "adam"), ("lazy_adagrad", "adagrad"), ("lazy_sgd", "sgd")],
+)
+def test_an_optimizer_of_the_rows_of_the_batch_takes_the_steps_of_its_dense_form(lazy, dense, tmp_path):
+    """To rounding, as the losses show; of FNN, since a bias before a batch norm learns from nothing but rounding."""
+    found = []
+    for name in (lazy, dense):
+        settings = [f"optimizer@trainer.optimizer={name}", "trainer.log_every=1", "trainer.max_steps=20"]
+        builders.fit(composed_trainer(*settings), builders.model("fnn"), tmp_path / name)
+        records = builders.records(tmp_path / name)
+        found.append([record[key] for record in records for key in ("train/loss", "valid/log_loss") if key in record])
+    assert len(found[0]) == 23
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_auto_is_lazy_adam_but_for_small_tables():
+    auto = plain(config())["trainer"]["optimizer"]
+    lazy = plain(config("optimizer@trainer.optimizer=lazy_adam"))["trainer"]["optimizer"]
+    assert auto == {**lazy, "dense_up_to": 50_000}

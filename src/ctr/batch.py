@@ -64,6 +64,10 @@ class Loader(Protocol):
         """The batches of an epoch without the first `skip`; the same on every call."""
         ...
 
+    def to(self, device: torch.device) -> None:
+        """From now on the batches may lie on this device, where there is room for all rows."""
+        ...
+
 
 class DataModule(Protocol):
     """What a dataset owes the trainer, which imports this and no dataset."""

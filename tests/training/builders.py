@@ -143,6 +143,9 @@ class _ChangedLoader:
     def __len__(self) -> int:
         return len(self.loader)
 
+    def to(self, device: torch.device) -> None:
+        """There is room nowhere else."""
+
     def batches(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         for i, batch in enumerate(self.loader.batches(epoch, skip), start=1 + epoch * len(self) + skip):
             yield self.change(batch, i)

@@ -12,9 +12,9 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ctr import errors
+from ctr import errors, native
 from ctr.batch import Batch
-from ctr.training import Constant, Cosine, Plateau, checkpoint
+from ctr.training import Constant, Cosine, LazyAdam, Plateau, checkpoint
 from ctr.training.progress import Progress
 from tests.training import builders
 from tests.training.builders import (
@@ -89,6 +89,16 @@ def test_it_does_so_with_every_optimizer_with_l2_and_in_bf16(tmp_path, optimizer
     made.keywords.update(OPTIMIZERS[optimizer])
     settings = {"optimizer": made, "groups": builders.groups(l2=0.01), "precision": "bf16"}
     assert differences(tmp_path, MIDDLE, "deepfm", **settings) == []
+
+
+@pytest.mark.parametrize("kernels", ["plain", "native"])
+@pytest.mark.parametrize("l2", [0.0, 0.01])
+def test_it_does_so_with_tables_trained_by_their_rows(tmp_path, kernels, l2):
+    if kernels == "native" and (said := native.use("auto")) != "native kernels":
+        pytest.skip(said)
+    lazy = LazyAdam(lr=0.02, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, catch_up=True, dense_up_to=0)
+    settings = {"optimizer": lazy, "groups": builders.groups(l2=l2)}
+    assert differences(tmp_path, MIDDLE, "nfm", **settings) == []
 
 
 def test_it_does_so_wherever_it_is_stopped(tmp_path):

@@ -1,16 +1,8 @@
 """Second-order interactions of slots, in time linear in their number."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
-from typing import Any
-
-import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from ctr import native
-from ctr.native import calls
+from ctr.blocks.lookup import pairs
 
 
 class BiInteraction(nn.Module):
@@ -22,10 +14,7 @@ class BiInteraction(nn.Module):
     """
 
     def forward(self, xv: Tensor) -> Tensor:
-        if native.serves(xv) and xv.dtype == torch.float32:
-            run: Callable[..., Tensor] = _Pairs.apply
-            return run(xv)
-        return 0.5 * (xv.sum(dim=1).square() - xv.square().sum(dim=1))
+        return pairs(xv)
 
 
 class FMInteraction(nn.Module):
@@ -39,24 +28,5 @@ class FMInteraction(nn.Module):
         self.bi_interaction = BiInteraction()
 
     def forward(self, xv: Tensor) -> Tensor:
-        pairs: Tensor = self.bi_interaction(xv).sum(dim=-1)
-        return pairs
-
-
-class _Pairs(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, xv: Tensor) -> Tensor:
-        sums, pairs = xv.new_empty(len(xv), xv.shape[2]), xv.new_empty(len(xv), xv.shape[2])
-        calls.call("bi_interaction", xv, *xv.shape, sums, pairs)
-        ctx.save_for_backward(xv, sums)
-        return pairs
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        xv, sums = ctx.saved_tensors
-        out = torch.empty_like(xv)
-        if grad.stride() != (1, 0):  # (1, 0): the sum over the components sends the same gradient to each
-            grad = grad.contiguous()
-        calls.call("bi_interaction_backward", xv, sums, grad, grad.stride(0), *xv.shape, out)
-        return out
+        total: Tensor = self.bi_interaction(xv).sum(dim=-1)
+        return total

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ctr.blocks.embedding import FeatureEmbedding
+from ctr.blocks.lookup import lookup_sum
 from ctr.schema import FeatureSchema
 
 
@@ -24,5 +25,4 @@ class FeatureLinear(nn.Module):
             self.register_buffer("bias", torch.zeros(1), persistent=False)  # w_0 = 0, and no parameter
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        sums: Tensor = self.weight(ids, values).sum(dim=(1, 2))
-        return self.bias + sums
+        return self.bias + lookup_sum(self.weight.table.weight, ids, values)

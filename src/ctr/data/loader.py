@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ctr.batch import Batch
+from ctr.data.device_rows import DeviceRows, has_room
 from ctr.data.rows import Rows, Source, Span, concatenate
 from ctr.errors import UserError
 
@@ -47,13 +48,19 @@ class BatchLoader:
                 f"dataset.window={len(rows)}, or use order=shuffled"
             )
         self.rows, self.batch_size, self.order, self.seed, self.window = rows, batch_size, order, seed, window
-        self._resident: Rows | None = None
+        self._resident: Rows | DeviceRows | None = None
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.rows), self.batch_size)
         if self.order == "blocks":
             return max(1, whole)
         return max(1, whole + (rest > 1))
+
+    def to(self, device: torch.device) -> None:
+        """Rows that fit the window are kept on a GPU from now on, if it has room for them."""
+        if device.type != "cpu" and len(self.rows) <= self.window:
+            rows = self.rows.read([(0, len(self.rows))])
+            self._resident = DeviceRows.of(rows, device) if has_room(rows, device) else rows
 
     def batches(self, epoch: int = 0, skip: int = 0) -> Iterator[Batch]:
         """The batches of an epoch without the first `skip`; the same on every call."""

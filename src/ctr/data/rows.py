@@ -9,7 +9,9 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from ctr import native
 from ctr.batch import Batch, ones
+from ctr.native import calls
 
 Span = tuple[int, int]  # rows start .. stop - 1
 
@@ -44,7 +46,7 @@ class Rows:
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """These rows as a Batch, all slots written out."""
         labels = self.labels[rows]
-        ids = _spread(self.ids[rows], self.layout.id_slots, np.array(self.layout.ids, dtype=np.int64))
+        ids = _spread(self.ids, rows, self.layout.id_slots, np.array(self.layout.ids, dtype=np.int64))
         return Batch(
             torch.from_numpy(ids),
             self._values(rows, len(ids)),
@@ -57,7 +59,7 @@ class Rows:
         if not self.layout.value_slots:
             return ones(count, self.layout.num_slots)
         constant = np.ones(self.layout.num_slots, dtype=np.float32)
-        return torch.from_numpy(_spread(self.values[rows], self.layout.value_slots, constant))
+        return torch.from_numpy(_spread(self.values, rows, self.layout.value_slots, constant))
 
     def check(self, wait: bool) -> None:
         """Rows in memory are whole."""
@@ -118,13 +120,17 @@ def narrowest(num_features: int) -> np.dtype[np.unsignedinteger | np.signedinteg
     return np.dtype(np.int64)
 
 
-def _spread(stored: np.ndarray, slots: tuple[int, ...], constant: np.ndarray) -> np.ndarray:
-    """(B, stored) to (B, S), with the constant in the slots that are not stored."""
+def _spread(stored: np.ndarray, rows: np.ndarray | slice, slots: tuple[int, ...], constant: np.ndarray) -> np.ndarray:
+    """These rows of (N, stored) as (B, S), with the constant in the slots that are not stored."""
+    if native.in_use() and stored.flags.c_contiguous and stored.dtype.name in ("uint16", "uint32", "int64", "float32"):
+        numbers = np.arange(*rows.indices(len(stored))) if isinstance(rows, slice) else rows
+        return calls.write_slots(stored, numbers, slots, constant)
+    chosen = stored[rows]
     if len(slots) == len(constant):
-        return np.array(stored, dtype=constant.dtype)
-    full = np.empty((len(stored), len(constant)), dtype=constant.dtype)
+        return np.array(chosen, dtype=constant.dtype)
+    full = np.empty((len(chosen), len(constant)), dtype=constant.dtype)
     full[:] = constant
     if slots:
         together = slots[-1] - slots[0] == len(slots) - 1
-        full[:, slice(slots[0], slots[-1] + 1) if together else list(slots)] = stored
+        full[:, slice(slots[0], slots[-1] + 1) if together else list(slots)] = chosen
     return full

@@ -6,6 +6,8 @@ Every kernel stands for some lines of plain PyTorch, which run where there is no
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -17,6 +19,7 @@ from ctr.native.library import NoCompiler, load
 Kernels = Literal["auto", "native", "plain"]
 
 _on = False
+_straight = False
 
 
 def use(kernels: Kernels) -> str:
@@ -36,6 +39,22 @@ def use(kernels: Kernels) -> str:
         return f"plain PyTorch, two to four times slower: {reason}"
     _on = True
     return "native kernels"
+
+
+@contextmanager
+def straight() -> Iterator[None]:
+    """Inside, gradients of what was looked up may go straight to the rows of a table: nobody asks for them on the
+    way."""
+    global _straight
+    before, _straight = _straight, True
+    try:
+        yield
+    finally:
+        _straight = before
+
+
+def goes_straight() -> bool:
+    return _straight
 
 
 def in_use() -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,3 +62,17 @@ def occurrences(ids: Tensor, num_rows: int) -> Occurrences:
     starts, order = torch.empty(num_rows + 1, dtype=torch.int32), torch.empty(ids.numel(), dtype=torch.int32)
     load().occurrences(*_converted(wide, wide.numel(), num_rows, starts, order))
     return Occurrences(starts, order)
+
+
+def write_slots(stored: np.ndarray, rows: np.ndarray, slots: Sequence[int], constant: np.ndarray) -> np.ndarray:
+    """These rows of `stored`, (N, width), written out to all slots, (B, S): column k goes to slots[k]."""
+    columns = np.full(len(constant), -1, dtype=np.int32)
+    columns[list(slots)] = np.arange(len(slots))
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    out = np.empty((len(rows), len(constant)), dtype=constant.dtype)
+    kernel = getattr(load(), f"slots_{stored.dtype.name}")
+    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (stored, rows, columns, constant, out)]
+    numbers = [ctypes.c_int64(number) for number in (stored.shape[1], len(rows), len(constant))]
+    threads = ctypes.c_int(torch.get_num_threads())
+    kernel(pointers[0], numbers[0], pointers[1], numbers[1], pointers[2], pointers[3], numbers[2], pointers[4], threads)
+    return out

@@ -14,7 +14,11 @@
 #include <omp.h>
 #else
 static int omp_get_thread_num() { return 0; }
+static int omp_get_num_threads() { return 1; }
 #endif
+
+// All `threads` parts of the work, also where there are fewer threads than asked for, or no OpenMP.
+#define EACH_PART(t) for (int t = omp_get_thread_num(); t < threads; t += omp_get_num_threads())
 
 using i32 = int32_t;
 using i64 = int64_t;
@@ -56,6 +60,15 @@ static inline void write(bf16* to, float x) {  // to the nearest, ties to even
     uint32_t nan = (bits >> 16) | 0x40;
     to->bits = (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? nan : rounded);
 }
+
+// D sums of a row, in registers where the width is known.
+template <int WIDTH>
+struct Sums {
+    float small[WIDTH ? WIDTH : 1];
+    std::vector<float> large;
+    float* at;
+    explicit Sums(i64 D) : large(WIDTH ? 0 : (size_t)D), at(WIDTH ? small : large.data()) {}
+};
 
 static const i64 AHEAD = 16;  // rows to ask memory for before they are needed
 
@@ -120,11 +133,11 @@ void occurrences(const i64* ids, i64 n, i64 num_rows, i32* starts, i32* order) {
 }
 
 template <int WIDTH>
-static void gather_rows(const float* table, const i64* rows, i64 count, i64 width, float* out, int threads) {
+static void gather_rows(const float* __restrict table, const i64* __restrict rows, i64 count, i64 width,
+                        float* __restrict out, int threads) {
     const i64 D = WIDTH ? WIDTH : width;
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(count, t + 1, threads);
         for (i64 u = part(count, t, threads); u < last; u++) {
             if (u + AHEAD < count) {
@@ -139,11 +152,11 @@ static void gather_rows(const float* table, const i64* rows, i64 count, i64 widt
 }
 
 template <int WIDTH, typename Id>
-static void look_up(const float* table, const Id* ids, const float* values, i64 n, i64 width, float* out, int threads) {
+static void look_up(const float* __restrict table, const Id* __restrict ids, const float* __restrict values, i64 n,
+                    i64 width, float* __restrict out, int threads) {
     const i64 D = WIDTH ? WIDTH : width;
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(n, t + 1, threads);
         for (i64 i = part(n, t, threads); i < last; i++) {
             if (i + AHEAD < n) {
@@ -160,40 +173,59 @@ static void look_up(const float* table, const Id* ids, const float* values, i64 
     }
 }
 
+// Where the part of thread k begins, for parts of about the same number of rows and occurrences together.
+static i64 border(const i32* starts, i64 num_rows, int k, int threads) {
+    if (k == 0) return 0;
+    if (k == threads) return num_rows;
+    const i64 share = part(starts[num_rows] + num_rows, k, threads);
+    i64 low = 0, high = num_rows;
+    while (low < high) {
+        const i64 middle = (low + high) / 2;
+        if (starts[middle] + middle < share) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+template <typename Id>
+static void first_order(const float* table, const Id* ids, const float* values, i64 B, i64 S, float* out, int threads) {
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        const i64 n = B * S, last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            float sum = 0.0f;
+            for (i64 i = b * S; i < (b + 1) * S; i++) {
+                if (i + AHEAD < n) __builtin_prefetch(table + ids[i + AHEAD]);
+                const float w = table[ids[i]];
+                sum += values ? values[i] * w : w;
+            }
+            out[b] = sum;
+        }
+    }
+}
+
 // grad of row u = sum over its occurrences i of values[i] * grad[i], in the order of the slots.
 template <int WIDTH>
-static void sum_rows(const float* grad, const float* values, const i32* starts, const i32* order, i64 num_rows,
-                     i64 width, float* out, int threads) {
+static void sum_rows(const float* __restrict grad, const float* __restrict values, const i32* __restrict starts,
+                     const i32* __restrict order, i64 num_rows, i64 width, float* __restrict out, int threads) {
     const i64 D = WIDTH ? WIDTH : width;
     const i64 n = starts[num_rows];
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
-        // Parts of about the same number of occurrences and rows: the first row at or behind its share of both.
-        auto border = [&](int k) {
-            if (k == 0) return (i64)0;
-            if (k == threads) return num_rows;
-            const i64 share = part(n + num_rows, k, threads);
-            i64 low = 0, high = num_rows;
-            while (low < high) {
-                const i64 middle = (low + high) / 2;
-                if (starts[middle] + middle < share) low = middle + 1;
-                else high = middle;
-            }
-            return low;
-        };
-        const i64 last = border(t + 1);
-        for (i64 u = border(t); u < last; u++) {
-            float* to = out + u * D;
-            for (i64 d = 0; d < D; d++) to[d] = 0.0f;
+    EACH_PART(t) {
+        Sums<WIDTH> sums(D);
+        float* __restrict sum = WIDTH ? sums.small : sums.at;
+        const i64 last = border(starts, num_rows, t + 1, threads);
+        for (i64 u = border(starts, num_rows, t, threads); u < last; u++) {
+            for (i64 d = 0; d < D; d++) sum[d] = 0.0f;
             for (i32 k = starts[u]; k < starts[u + 1]; k++) {
                 if (k + AHEAD < n) __builtin_prefetch(grad + (i64)order[k + AHEAD] * D);
                 const i64 i = order[k];
-                const float* from = grad + i * D;
+                const float* __restrict from = grad + i * D;
                 const float x = values ? values[i] : 1.0f;
 #pragma omp simd
-                for (i64 d = 0; d < D; d++) to[d] += from[d] * x;
+                for (i64 d = 0; d < D; d++) sum[d] += from[d] * x;
             }
+            for (i64 d = 0; d < D; d++) out[u * D + d] = sum[d];
         }
     }
 }
@@ -229,50 +261,116 @@ void lookup_backward(const float* grad, const float* values, const i32* starts, 
 // ------------------------------------------------------------------------------------------------- Bi-Interaction
 
 template <int WIDTH>
-static void pairs_forward(const float* xv, i64 B, i64 S, i64 width, float* sums, float* out, int threads) {
+static void pairs_forward(const float* __restrict xv, i64 B, i64 S, i64 width, float* __restrict sums,
+                          float* __restrict out, int threads) {
     const i64 D = WIDTH ? WIDTH : width;
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
+        Sums<WIDTH> singles(D), products(D);
+        float* __restrict sum = WIDTH ? singles.small : singles.at;
+        float* __restrict pair = WIDTH ? products.small : products.at;
         const i64 last = part(B, t + 1, threads);
         for (i64 b = part(B, t, threads); b < last; b++) {
-            float* sum = sums + b * D;
-            float* pair = out + b * D;
             for (i64 d = 0; d < D; d++) sum[d] = pair[d] = 0.0f;
             for (i64 s = 0; s < S; s++) {
-                const float* x = xv + (b * S + s) * D;
+                const float* __restrict x = xv + (b * S + s) * D;
 #pragma omp simd
                 for (i64 d = 0; d < D; d++) {
                     pair[d] += sum[d] * x[d];  // with the slots before it: no difference of squares, nothing cancels
                     sum[d] += x[d];
                 }
             }
+            for (i64 d = 0; d < D; d++) sums[b * D + d] = sum[d], out[b * D + d] = pair[d];
         }
     }
 }
 
-template <int WIDTH>
-static void pairs_backward(const float* xv, const float* sums, const float* grad, i64 grad_stride, i64 B, i64 S,
-                           i64 width, float* out, int threads) {
+// ONE: the gradient is (B, 1), the same for every component; else (B, D).
+template <int WIDTH, bool ONE>
+static void pairs_backward(const float* __restrict xv, const float* __restrict sums, const float* __restrict grad, i64 B,
+                           i64 S, i64 width, float* __restrict out, int threads) {
     const i64 D = WIDTH ? WIDTH : width;
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(B, t + 1, threads);
         for (i64 b = part(B, t, threads); b < last; b++) {
-            const float* sum = sums + b * D;
-            const float* g = grad + b * grad_stride;
-            const i64 step = grad_stride == 1 ? 0 : 1;  // one gradient for all D components, or one for each
+            const float *__restrict sum = sums + b * D, *__restrict g = grad + (ONE ? b : b * D);
             for (i64 s = 0; s < S; s++) {
                 const i64 at = (b * S + s) * D;
 #pragma omp simd
-                for (i64 d = 0; d < D; d++) out[at + d] = g[d * step] * (sum[d] - xv[at + d]);
+                for (i64 d = 0; d < D; d++) out[at + d] = g[ONE ? 0 : d] * (sum[d] - xv[at + d]);
             }
         }
     }
 }
 
+// The gradient of the pairs with respect to the rows themselves, in one pass that neither reads nor writes a (B, S, D)
+// tensor: row u gets sum_i x_i g (sum_b - x_i v_u) over its occurrences i, each in an example b.
+template <int WIDTH, bool ONE>
+static void pairs_to_rows(const float* __restrict table, const float* __restrict sums, const float* __restrict grad,
+                          const float* __restrict values, const i32* __restrict starts, const i32* __restrict order,
+                          i64 num_rows, i64 S, i64 width, float* __restrict out, int threads) {
+    const i64 D = WIDTH ? WIDTH : width;
+    const i64 n = starts[num_rows];
+    const uint32_t slots = (uint32_t)S;
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        Sums<WIDTH> totals(D), copy(D);
+        float* __restrict total = WIDTH ? totals.small : totals.at;
+        float* __restrict row = WIDTH ? copy.small : copy.at;
+        const i64 last = border(starts, num_rows, t + 1, threads);
+        for (i64 u = border(starts, num_rows, t, threads); u < last; u++) {
+            for (i64 d = 0; d < D; d++) total[d] = 0.0f, row[d] = table[u * D + d];
+            for (i32 k = starts[u]; k < starts[u + 1]; k++) {
+                if (k + AHEAD < n) __builtin_prefetch(sums + (i64)((uint32_t)order[k + AHEAD] / slots) * D);
+                const i64 i = order[k], b = (uint32_t)i / slots;
+                const float *__restrict sum = sums + b * D, *__restrict g = grad + (ONE ? b : b * D);
+                const float x = values ? values[i] : 1.0f;
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) total[d] += x * g[ONE ? 0 : d] * (sum[d] - x * row[d]);
+            }
+            for (i64 d = 0; d < D; d++) out[u * D + d] = total[d];
+        }
+    }
+}
+
 extern "C" {
+
+void bi_interaction_rows(const float* table, const float* sums, const float* grad, i64 one, const float* values,
+                         const i32* starts, const i32* order, i64 num_rows, i64 S, i64 width, float* out, int threads) {
+#define CALL(D)                                                                                                      \
+    one                                                                                                 \
+        ? pairs_to_rows<D, true>(table, sums, grad, values, starts, order, num_rows, S, width, out, threads)         \
+        : pairs_to_rows<D, false>(table, sums, grad, values, starts, order, num_rows, S, width, out, threads)
+    WITH_WIDTH(width, CALL)
+#undef CALL
+}
+
+// out[b] = sum_s x w over the slots of example b, for a table of width 1.
+void linear_i32(const float* table, const i32* ids, const float* values, i64 B, i64 S, float* out, int threads) {
+    first_order(table, ids, values, B, S, out, threads);
+}
+
+void linear_i64(const float* table, const i64* ids, const float* values, i64 B, i64 S, float* out, int threads) {
+    first_order(table, ids, values, B, S, out, threads);
+}
+
+void linear_backward(const float* grad, const float* values, const i32* starts, const i32* order, i64 num_rows, i64 S,
+                     float* out, int threads) {
+    const uint32_t slots = (uint32_t)S;
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        const i64 last = border(starts, num_rows, t + 1, threads);
+        for (i64 u = border(starts, num_rows, t, threads); u < last; u++) {
+            float sum = 0.0f;
+            for (i32 k = starts[u]; k < starts[u + 1]; k++) {
+                const float g = grad[(uint32_t)order[k] / slots];
+                sum += values ? values[order[k]] * g : g;
+            }
+            out[u] = sum;
+        }
+    }
+}
 
 void bi_interaction(const float* xv, i64 B, i64 S, i64 width, float* sums, float* out, int threads) {
 #define CALL(D) pairs_forward<D>(xv, B, S, width, sums, out, threads)
@@ -280,10 +378,12 @@ void bi_interaction(const float* xv, i64 B, i64 S, i64 width, float* sums, float
 #undef CALL
 }
 
-// `grad` is (B, D) where grad_stride is D, and (B, 1), the same for every component, where it is 1.
-void bi_interaction_backward(const float* xv, const float* sums, const float* grad, i64 grad_stride, i64 B, i64 S,
+// `grad` is (B, D), or with `one` (B, 1), the same for every component.
+void bi_interaction_backward(const float* xv, const float* sums, const float* grad, i64 one, i64 B, i64 S,
                              i64 width, float* out, int threads) {
-#define CALL(D) pairs_backward<D>(xv, sums, grad, grad_stride, B, S, width, out, threads)
+#define CALL(D)                                                                            \
+    one ? pairs_backward<D, true>(xv, sums, grad, B, S, width, out, threads)  \
+                     : pairs_backward<D, false>(xv, sums, grad, B, S, width, out, threads)
     WITH_WIDTH(width, CALL)
 #undef CALL
 }
@@ -314,15 +414,14 @@ template <typename T>
 static void column_sums(const T* x, i64 B, i64 H, const float* shift, double* first, double* second, int threads) {
     std::vector<double> partial((size_t)(2 * threads * H), 0.0);
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         double* sum = partial.data() + 2 * t * H;
         std::vector<float> a((size_t)H), q((size_t)H);
         const i64 last = part(B, t + 1, threads);
         for (i64 start = part(B, t, threads); start < last; start += 64) {
             std::fill(a.begin(), a.end(), 0.0f);
             std::fill(q.begin(), q.end(), 0.0f);
-            float *aa = a.data(), *qq = q.data();
+            float *__restrict aa = a.data(), *__restrict qq = q.data();
             for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
                 const T* row = x + b * H;
 #pragma omp simd
@@ -344,8 +443,8 @@ static void column_sums(const T* x, i64 B, i64 H, const float* shift, double* fi
 // y = dropout(relu(norm(x))), or dropout(relu(x + bias)) without `norm`. With it, mean and rstd of the columns are found
 // and left in `mean` and `rstd`, and `variance` gets the population variance; weight and bias are then the norm's.
 template <typename T>
-static void units_forward(const T* x, i64 B, i64 H, i64 norm, const float* weight, const float* bias, float eps,
-                          i64 dropped, u64 seed, float* mean, float* variance, float* rstd, T* y, int threads) {
+static void units_forward(const T* __restrict x, i64 B, i64 H, i64 norm, const float* weight, const float* bias, float eps,
+                          i64 dropped, u64 seed, float* mean, float* variance, float* rstd, T* __restrict y, int threads) {
     const float scale = 65536.0f / (65536.0f - (float)dropped);
     std::vector<float> slope((size_t)H, 1.0f), offset(bias, bias + H);
     if (norm) {
@@ -365,8 +464,7 @@ static void units_forward(const T* x, i64 B, i64 H, i64 norm, const float* weigh
         }
     }
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         std::vector<u64> bits((size_t)(H + 3) / 4 + 1);
         std::vector<float> factors((size_t)H, 1.0f);
         const float *k = slope.data(), *c = offset.data();
@@ -387,23 +485,22 @@ static void units_forward(const T* x, i64 B, i64 H, i64 norm, const float* weigh
 
 // A unit that was dropped or not positive has y = 0 and sends no gradient: y is all that has to be kept of the draws.
 template <typename T>
-static void units_backward(const T* grad, const T* x, const T* y, i64 B, i64 H, i64 norm, const float* weight,
+static void units_backward(const T* __restrict grad, const T* __restrict x, const T* __restrict y, i64 B, i64 H, i64 norm, const float* weight,
                            const float* mean, const float* rstd, i64 dropped, float* grad_weight, float* grad_bias,
-                           T* grad_x, int threads) {
+                           T* __restrict grad_x, int threads) {
     const float scale = 65536.0f / (65536.0f - (float)dropped);
     std::vector<float> a((size_t)H, 1.0f), b0((size_t)H, 0.0f), c0((size_t)H, 0.0f);
     {
         std::vector<double> partial((size_t)(2 * threads * H), 0.0);
 #pragma omp parallel num_threads(threads)
-        {
-            const int t = omp_get_thread_num();
+        EACH_PART(t) {
             double* sum = partial.data() + 2 * t * H;
             std::vector<float> p((size_t)H), q((size_t)H);
             const i64 last = part(B, t + 1, threads);
             for (i64 start = part(B, t, threads); start < last; start += 64) {
                 std::fill(p.begin(), p.end(), 0.0f);
                 std::fill(q.begin(), q.end(), 0.0f);
-                float *pp = p.data(), *qq = q.data();
+                float *__restrict pp = p.data(), *__restrict qq = q.data();
                 for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
                     const T *g = grad + b * H, *from = x + b * H, *out = y + b * H;
                     if (norm) {
@@ -435,8 +532,7 @@ static void units_backward(const T* grad, const T* x, const T* y, i64 B, i64 H, 
         }
     }
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const float *aa = a.data(), *bb = b0.data(), *cc = c0.data();
         const i64 last = part(B, t + 1, threads);
         for (i64 b = part(B, t, threads); b < last; b++) {
@@ -469,13 +565,12 @@ UNITS(bf16, bf16)
 
 // ------------------------------------------------------------------------------------------------ table optimizers
 
-// One step of Adam on the rows of a batch. c1 = 1 - beta1^t, c2 = 1 - beta2^t.
+// One step of Adam on the rows of a batch. rest = 1 - beta, c1 = 1 - beta1^t, c2 = 1 - beta2^t.
 void adam_rows(float* table, float* first, float* second, const i64* rows, i64 count, i64 D, const float* grad, float lr,
-               float decay, float beta1, float beta2, float eps, float c1, float c2, int threads) {
+               float decay, float beta2, float rest1, float rest2, float eps, float c1, float c2, int threads) {
     const float rate = lr / c1, root = 1.0f / std::sqrt(c2), keep = 1.0f - lr * decay;
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(count, t + 1, threads);
         for (i64 u = part(count, t, threads); u < last; u++) {
             if (u + AHEAD < count) {
@@ -484,13 +579,13 @@ void adam_rows(float* table, float* first, float* second, const i64* rows, i64 c
                 __builtin_prefetch(first + coming, 1);
                 __builtin_prefetch(second + coming, 1);
             }
-            float *w = table + rows[u] * D, *m = first + rows[u] * D, *v = second + rows[u] * D;
-            const float* from = grad + u * D;
+            float *__restrict w = table + rows[u] * D, *__restrict m = first + rows[u] * D, *__restrict v = second + rows[u] * D;
+            const float* __restrict from = grad + u * D;
 #pragma omp simd
             for (i64 d = 0; d < D; d++) {
                 const float g = from[d];
-                m[d] += (1.0f - beta1) * (g - m[d]);
-                v[d] = beta2 * v[d] + (1.0f - beta2) * g * g;
+                m[d] += rest1 * (g - m[d]);
+                v[d] = beta2 * v[d] + rest2 * g * g;
                 w[d] = keep * w[d] - rate * m[d] / (std::sqrt(v[d]) * root + eps);
             }
         }
@@ -500,12 +595,12 @@ void adam_rows(float* table, float* first, float* second, const i64* rows, i64 c
 // What dense Adam would have done to these rows since they were last touched: steps without a gradient, in closed form.
 // `sums` of a row last touched at step base + i: kept[i] is what decay left of its weight, moved[i] the sum of the rates
 // that its moments moved it by, offsets[i] stands for eps, shrunk1[i] and shrunk2[i] are what is left of its moments.
+// `stamp` is what `touched` becomes.
 void adam_catch_up(float* table, float* first, float* second, i32* touched, const i64* rows, i64 count, i64 D, i64 now,
-                   i64 base, const float* kept, const float* moved, const float* offsets, const float* shrunk1,
+                   i64 base, i64 stamp, const float* kept, const float* moved, const float* offsets, const float* shrunk1,
                    const float* shrunk2, int threads) {
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(count, t + 1, threads);
         for (i64 u = part(count, t, threads); u < last; u++) {
             if (u + AHEAD < count) {
@@ -517,11 +612,12 @@ void adam_catch_up(float* table, float* first, float* second, i32* touched, cons
             }
             const i64 row = rows ? rows[u] : u;
             const i64 then = touched[row] - base;
-            if (touched[row] == now) continue;
-            touched[row] = (i32)now;
+            const i32 before = touched[row];
+            touched[row] = (i32)stamp;
+            if (before >= now) continue;
             const float keep = kept[then], move = moved[then], offset = offsets[then];
             const float shrink1 = shrunk1[then], shrink2 = shrunk2[then];
-            float *w = table + row * D, *m = first + row * D, *v = second + row * D;
+            float *__restrict w = table + row * D, *__restrict m = first + row * D, *__restrict v = second + row * D;
 #pragma omp simd
             for (i64 d = 0; d < D; d++) {
                 w[d] = keep * w[d] - (m[d] == 0.0f ? 0.0f : move * m[d] / (std::sqrt(v[d]) + offset));
@@ -536,16 +632,15 @@ void adam_catch_up(float* table, float* first, float* second, i32* touched, cons
 void adagrad_rows(float* table, float* squares, const i64* rows, i64 count, i64 D, const float* grad, float lr, float eps,
                   int threads) {
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(count, t + 1, threads);
         for (i64 u = part(count, t, threads); u < last; u++) {
             if (u + AHEAD < count) {
                 __builtin_prefetch(table + rows[u + AHEAD] * D, 1);
                 __builtin_prefetch(squares + rows[u + AHEAD] * D, 1);
             }
-            float *w = table + rows[u] * D, *q = squares + rows[u] * D;
-            const float* from = grad + u * D;
+            float *__restrict w = table + rows[u] * D, *__restrict q = squares + rows[u] * D;
+            const float* __restrict from = grad + u * D;
 #pragma omp simd
             for (i64 d = 0; d < D; d++) {
                 const float g = from[d];
@@ -560,8 +655,7 @@ void adagrad_rows(float* table, float* squares, const i64* rows, i64 count, i64 
 void rowwise_adagrad_rows(float* table, float* squares, const i64* rows, i64 count, i64 D, const float* grad, float lr,
                           float eps, int threads) {
 #pragma omp parallel num_threads(threads)
-    {
-        const int t = omp_get_thread_num();
+    EACH_PART(t) {
         const i64 last = part(count, t + 1, threads);
         for (i64 u = part(count, t, threads); u < last; u++) {
             if (u + AHEAD < count) {
@@ -569,7 +663,7 @@ void rowwise_adagrad_rows(float* table, float* squares, const i64* rows, i64 cou
                 __builtin_prefetch(squares + rows[u + AHEAD], 1);
             }
             float* w = table + rows[u] * D;
-            const float* from = grad + u * D;
+            const float* __restrict from = grad + u * D;
             float total = 0.0f;
 #pragma omp simd reduction(+ : total)
             for (i64 d = 0; d < D; d++) {
@@ -584,4 +678,37 @@ void rowwise_adagrad_rows(float* table, float* squares, const i64* rows, i64 cou
         }
     }
 }
+}
+
+// ------------------------------------------------------------------------------------------------- rows of the data
+
+// Slots of the rows of a batch: row[s] is stored[rows[b], column[s]] where column[s] >= 0, else constant[s].
+template <typename Stored, typename Out>
+static void write_slots(const Stored* stored, i64 width, const i64* rows, i64 B, const i32* columns, const Out* constant,
+                        i64 S, Out* out, int threads) {
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            if (b + AHEAD < B) {
+                const char* coming = (const char*)(stored + rows[b + AHEAD] * width);
+                for (i64 k = 0; k < width * (i64)sizeof(Stored); k += 64) __builtin_prefetch(coming + k);
+            }
+            const Stored* row = stored + rows[b] * width;
+            for (i64 s = 0; s < S; s++) out[b * S + s] = columns[s] < 0 ? constant[s] : (Out)row[columns[s]];
+        }
+    }
+}
+
+extern "C" {
+
+#define SLOTS(NAME, STORED, OUT)                                                                                     \
+    void slots_##NAME(const STORED* stored, i64 width, const i64* rows, i64 B, const i32* columns,                   \
+                      const OUT* constant, i64 S, OUT* out, int threads) {                                           \
+        write_slots(stored, width, rows, B, columns, constant, S, out, threads);                                     \
+    }
+SLOTS(uint16, uint16_t, i64)
+SLOTS(uint32, uint32_t, i64)
+SLOTS(int64, i64, i64)
+SLOTS(float32, float, float)
 }

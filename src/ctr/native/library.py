@@ -6,9 +6,11 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from filelock import FileLock
 
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS += ["-ffp-contract=off"]  # a sum of one product less that product is 0, as in the plain form
 
 
 class NoCompiler(Exception):
@@ -28,21 +31,26 @@ def load() -> ctypes.CDLL:
     if sys.platform == "win32":
         raise NoCompiler("Windows is not supported")
     command = compiler()
-    built = folder() / f"kernels-{_key(command)}.so"
     try:
+        built = folder() / f"kernels-{_key(command)}.so"
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         with FileLock(built.with_suffix(".lock"), timeout=120):
-            if not built.exists():
-                _compile(command, built)
-        return ctypes.CDLL(str(built))
-    except OSError as error:
-        raise NoCompiler(f"{built}: {error}") from error
+            if built.exists():
+                with suppress(OSError):
+                    return ctypes.CDLL(str(built))
+            _compile(command, built)  # or again, what was damaged
+            return ctypes.CDLL(str(built))
+    except (OSError, RuntimeError) as error:
+        raise NoCompiler(f"the kernels could not be built: {error}") from error
 
 
-def compiler() -> str:
-    """$CXX, or the first of the usual ones. Raises NoCompiler."""
-    names = [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++", "c++"]
-    found = next(filter(None, map(shutil.which, names)), None)
+def compiler() -> list[str]:
+    """The command: $CXX, or the first of the usual ones. Raises NoCompiler."""
+    if chosen := shlex.split(os.environ.get("CXX", "")):
+        names, found = chosen[:1], chosen if shutil.which(chosen[0]) else None
+    else:
+        names = ["g++", "clang++", "c++"]
+        found = next(([name] for name in names if shutil.which(name)), None)
     if found is None:
         raise NoCompiler(f"no C++ compiler ({', '.join(names)}) is installed")
     return found
@@ -54,25 +62,25 @@ def folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "ctr"
 
 
-def _compile(command: str, built: Path) -> None:
+def _compile(command: list[str], built: Path) -> None:
     """Whole or not at all. Without OpenMP the kernels run on one thread, where they still beat plain PyTorch."""
     partial = built.with_suffix(f".{os.getpid()}")
     try:
         for threading in (["-fopenmp"], []):
-            line = [command, *FLAGS, *threading, str(SOURCE), "-o", str(partial)]
+            line = [*command, *FLAGS, *threading, str(SOURCE), "-o", str(partial)]
             done = subprocess.run(line, capture_output=True, text=True)  # noqa: S603
             if done.returncode == 0:
                 os.replace(partial, built)
                 return
         first = next(iter(done.stderr.splitlines()), "no message")
-        raise NoCompiler(f"{command} failed: {first}")
+        raise NoCompiler(f"{' '.join(command)} failed: {first}")
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _key(command: str) -> str:
+def _key(command: list[str]) -> str:
     """Another source, compiler or processor is another build."""
-    version = subprocess.run([command, "--version"], capture_output=True, text=True).stdout  # noqa: S603
+    version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout  # noqa: S603
     facts = [SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 

@@ -69,8 +69,9 @@ def save(folder: Path, step: int, checkpoint: Checkpoint) -> Path:
     return final
 
 
-def load(path: Path) -> Checkpoint:
-    """The checkpoint in this directory. Raises DamagedCheckpoint where a file is missing or has changed."""
+def load(path: Path, trainer: bool = True) -> Checkpoint:
+    """The checkpoint in this directory; without `trainer` not what only the next step would need, which is twice as
+    large as the model. Raises DamagedCheckpoint where a file is missing or has changed."""
     try:
         manifest = json.loads((path / MANIFEST).read_text())
         for name, digest in manifest.items():
@@ -82,16 +83,16 @@ def load(path: Path) -> Checkpoint:
         raise DamagedCheckpoint(f"{path} is no whole checkpoint ({MANIFEST}): {error}") from error
     return Checkpoint(
         model=load_file(path / "model.safetensors"),
-        trainer=load_file(path / "trainer.safetensors"),
+        trainer=load_file(path / "trainer.safetensors") if trainer else {},
         meta=json.loads((path / "meta.json").read_text()),
     )
 
 
-def load_newest(folder: Path) -> Checkpoint | None:
+def load_newest(folder: Path, trainer: bool = True) -> Checkpoint | None:
     """The newest whole checkpoint of the folder, with a warning for each damaged one that was passed over."""
     for step in sorted(steps(folder), reverse=True):
         try:
-            return load(step_folder(folder, step))
+            return load(step_folder(folder, step), trainer)
         except DamagedCheckpoint as error:
             print(f"warning: {error}; going back to the checkpoint before it", file=sys.stderr)
     return None
@@ -99,13 +100,13 @@ def load_newest(folder: Path) -> Checkpoint | None:
 
 def load_best(folder: Path) -> Checkpoint:
     """The checkpoint with the best valid score, which the newest one names."""
-    newest = load_newest(folder)
+    newest = load_newest(folder, trainer=False)
     if newest is None:
         raise UserError(f"{folder} holds no checkpoint; was the run stopped before its first one?")
     best_step = newest.meta["progress"]["best_step"]
     if best_step is None:
         raise UserError(f"the run of {folder} was stopped before its first evaluation; run its command again to go on")
-    return load(step_folder(folder, best_step))
+    return load(step_folder(folder, best_step), trainer=False)
 
 
 def prune(folder: Path, step: int) -> None:

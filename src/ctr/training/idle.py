@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ctr import native
 from ctr.native import calls
 from ctr.training.rules import AdamRule, Rule, States
-
-FADED = 400  # after so many steps less than 1e-18 of a moment is left at the usual betas
 
 
 class Idle:
@@ -21,69 +20,86 @@ class Idle:
     in closed form. Other rules leave an untouched row where it is.
     """
 
-    def __init__(self, table: Tensor, rule: Rule, l2: float, momentum: bool):
+    def __init__(self, table: Tensor, rule: Rule, l2: float, momentum: bool, trained: bool = True):
         self.rule, self.l2, self.momentum = rule, l2, momentum
         decays = isinstance(rule, AdamRule) and rule.decay > 0
-        self.moves = l2 > 0 or decays or (momentum and isinstance(rule, AdamRule))
+        self.moves = trained and (l2 > 0 or decays or (momentum and isinstance(rule, AdamRule)))
         self.touched = torch.zeros(len(table) if self.moves else 0, dtype=torch.int32)  # (N,) each row's last step
         self.touched = self.touched.to(table.device)
         self.base = 0  # the step at which every row was up to date; the lists below begin behind it
         self.lrs: list[float] = []
         self.scales: list[float] = []  # what clipping left of the gradients
-        self.sums = torch.empty(5, 0, dtype=torch.float64)  # by last step: see _sum_up
-        if self.moves and l2 == 0:
-            self._begin()
+        self.sums = np.zeros((5, 256))  # by last step: see _sum_up
+        self.summed = self.moves and l2 == 0
+        if self.summed:
+            self._begin(0)
 
     @property
     def now(self) -> int:
         return self.base + len(self.lrs)
 
-    def stepped(self, rows: Tensor, lr: float, scale: float) -> None:
-        """A step was made on these rows."""
+    def not_stepped(self, rows: Tensor) -> None:
+        """The step that `catch_up` prepared these rows for was not made."""
+        if self.moves:
+            self.touched.index_fill_(0, rows, self.now)
+
+    def stepped(self, lr: float, scale: float) -> None:
+        """A step was made, on the rows that `catch_up` was last called for."""
         if not self.moves:
             return
         self.lrs.append(lr)
         self.scales.append(scale)
-        self.touched.index_fill_(0, rows, self.now)
-        if isinstance(self.rule, AdamRule) and self.l2 == 0:
-            self._sum_up(self.rule, lr)
+        if self.summed:
+            self._sum_up(lr)
 
-    def _sum_up(self, rule: AdamRule, lr: float) -> None:
+    def _sum_up(self, lr: float) -> None:
         """For a row last touched at step base + i, column i: what decay has left of its weight; the sum of the rates
         that its moments have moved it by; what eps is beside the root of its second moment; what is left of either
         moment."""
-        (beta1, beta2), step = rule.betas, self.now
-        kept, moved, _, first, second = self.sums
+        rule, step, count = self.rule, self.now, len(self.lrs)
+        assert isinstance(rule, AdamRule)
+        beta1, beta2 = rule.betas
+        kept, moved, _, first, second = self.sums[:, :count]
         keep = 1 - lr * rule.decay
         if keep < 1:
-            kept.mul_(keep)
-            moved.mul_(keep)
+            kept *= keep
+            moved *= keep
         if self.momentum:
-            first.mul_(beta1)
-            second.mul_(beta2)
+            first *= beta1
+            second *= beta2
             rate = lr * math.sqrt(1 - beta2**step) / (1 - beta1**step)
-            recent = slice(-FADED, None)
-            moved[recent].add_(first[recent] / second[recent].sqrt(), alpha=rate)
-        self._begin()
+            recent = slice(-_faded(beta1, beta2), None)
+            moved[recent] += rate * first[recent] / np.sqrt(second[recent])
+        self._begin(count)
 
-    def _begin(self) -> None:
+    def _begin(self, column: int) -> None:
         """A column for the rows of the last step: nothing missed yet."""
         assert isinstance(self.rule, AdamRule)
+        if column == self.sums.shape[1]:
+            self.sums = np.concatenate([self.sums, np.empty_like(self.sums)], axis=1)
         beta2 = self.rule.betas[1]
         offset = self.rule.eps * math.sqrt((1 - beta2 ** (self.now + 1)) / beta2)
-        self.sums = torch.cat([self.sums, torch.tensor([[1], [0], [offset], [1], [1]], dtype=torch.float64)], dim=1)
+        self.sums[:, column] = (1, 0, offset, 1, 1)
 
     def catch_up(self, table: Tensor, states: States, rows: Tensor | None) -> None:
-        """Brings these rows, or all, to the step before the next."""
-        if not self.moves or not self.lrs:
+        """Brings the rows of the next batch, or all, to the step before the next."""
+        if not self.moves:
             return
-        if self.l2 > 0:
-            self._replay(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
-        else:
-            self._skip(table, states, rows)
+        if self.lrs:
+            if self.l2 > 0:
+                self._replay(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
+            else:
+                self._skip(table, states, rows)
+        elif rows is not None:
+            self.touched.index_fill_(0, rows, self.now + 1)
         if rows is None:
             self.base = self.now
-            self.lrs, self.scales, self.sums = [], [], self.sums[:, -1:].clone()
+            if self.summed:
+                self.sums[:, 0] = self.sums[:, len(self.lrs)]
+            self.lrs, self.scales = [], []
+            self.touched.fill_(self.now)
+        elif self.l2 > 0:
+            self.touched.index_fill_(0, rows, self.now + 1)
 
     def _replay(self, table: Tensor, states: States, rows: Tensor) -> None:
         """Each missed step as the dense optimizer makes it, on all rows that missed it."""
@@ -93,26 +109,25 @@ class Idle:
             idle = rows[: int(torch.searchsorted(last, step))]
             lr, scale = self.lrs[step - self.base - 1], self.scales[step - self.base - 1]
             self.rule.step(table, states, idle, table[idle] * (self.l2 * scale), lr, step)
-        self.touched.index_fill_(0, rows, self.now)
 
     def _skip(self, table: Tensor, states: States, rows: Tensor | None) -> None:
         """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
         first, second = states["exp_avg"], states["exp_avg_sq"]
-        sums = self.sums.to(table.device, table.dtype).contiguous()
+        sums = torch.from_numpy(self.sums[:, : len(self.lrs) + 1].copy()).to(table.device, table.dtype)
         if native.serves(table, self.touched) and table.dtype == torch.float32:
             count = len(table) if rows is None else len(rows)
-            numbers = (count, table.shape[1], self.now, self.base)
+            numbers = (count, table.shape[1], self.now, self.base, self.now + 1)
             calls.call("adam_catch_up", table, first, second, self.touched, rows, *numbers, *sums)
             return
         chosen = torch.arange(len(table), device=table.device) if rows is None else rows
-        at = (self.touched[chosen] - self.base).long()
+        at = (self.touched[chosen] - self.base).long().clamp(max=len(self.lrs))
         kept, moved, offset, shrink1, shrink2 = sums[:, at].unsqueeze(2)
         m, v = first[chosen], second[chosen]
         away = torch.where(m == 0, 0, moved * m / (v.sqrt() + offset))
         table.index_copy_(0, chosen, kept * table[chosen] - away)
         first.index_copy_(0, chosen, m * shrink1)
         second.index_copy_(0, chosen, v * shrink2)
-        self.touched.index_fill_(0, chosen, self.now)
+        self.touched.index_fill_(0, chosen, self.now + 1)
 
     def state_dict(self) -> dict[str, Tensor]:
         if not self.moves:
@@ -122,7 +137,7 @@ class Idle:
             "base": torch.tensor(self.base),
             "lrs": torch.tensor(self.lrs, dtype=torch.float64),
             "scales": torch.tensor(self.scales, dtype=torch.float64),
-            "sums": self.sums,
+            "sums": torch.from_numpy(self.sums[:, : len(self.lrs) + 1 if self.summed else 1].copy()),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -130,4 +145,9 @@ class Idle:
             return
         self.touched.copy_(state["touched"])
         self.base, self.lrs, self.scales = int(state["base"]), state["lrs"].tolist(), state["scales"].tolist()
-        self.sums = state["sums"].clone()
+        self.sums = state["sums"].numpy().copy()
+
+
+def _faded(beta1: float, beta2: float) -> int:
+    """After so many steps less than 1e-18 of what a row's moments move it by is left."""
+    return 1 if beta1 == 0 else math.ceil(math.log(1e-18) / math.log(beta1 / math.sqrt(beta2)))

@@ -34,6 +34,8 @@ class LogLoss:
         self.reduction = reduction
 
     def loss(self, logits: Tensor, labels: Tensor, weights: Tensor | None) -> Tensor:
+        if weights is None:
+            return functional.binary_cross_entropy_with_logits(logits, labels, reduction=self.reduction)
         losses = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
         return _reduce(losses, weights, self.reduction)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from ctr import native
 from ctr.errors import UserError
 from ctr.training.profile import phase
 from ctr.training.rows import RowTables, Table
@@ -54,7 +55,7 @@ class GroupedOptimizer:
 
     def __init__(self, model: nn.Module, make: MakeOptimizer | TableOptimizer, groups: list[Group]):
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-        self.rows = RowTables(() if callable(make) else _row_tables(model, named, make, groups))
+        self.rows = RowTables(() if callable(make) else _row_tables(model, make, groups))
         by_rows = {table.name for table in self.rows.tables}
         named = [(name, p) for name, p in named if name not in by_rows]
         members = {group.name: [p for name, p in named if group_of(name) == group.name] for group in groups}
@@ -75,7 +76,8 @@ class GroupedOptimizer:
 
     def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
         """model(ids, values), (B,), in a way that `step` can train."""
-        return self.rows.forward(model, ids, values)
+        with native.straight():
+            return self.rows.forward(model, ids, values)
 
     def scale_lr(self, scale: float) -> None:
         self.scale = scale
@@ -112,23 +114,29 @@ class GroupedOptimizer:
             self.rows.step(self.scale, self.clipped)
 
     def zero_grad(self) -> None:
-        self.torch.zero_grad()
+        for parameter in self.parameters:  # torch's own walks through groups and profiler hooks
+            parameter.grad = None
 
     def catch_up(self) -> None:
         """Before weights are read: rows that no batch has touched for a while get what dense steps had given them."""
         self.rows.catch_up()
 
 
-def _row_tables(
-    model: nn.Module, named: list[tuple[str, nn.Parameter]], make: TableOptimizer, groups: list[Group]
-) -> Iterator[Table]:
-    """The tables of the model that this optimizer trains by their rows: those of all features, if there are many."""
-    tables = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Embedding)}
+def _row_tables(model: nn.Module, make: TableOptimizer, groups: list[Group]) -> Iterator[Table]:
+    """The tables of the model that this optimizer trains by their rows: all, if they have many, or none. Renumbered ids
+    must mean the same to each of them."""
+    tables = {
+        f"{name}.weight": cast(nn.Parameter, m.weight)
+        for name, m in model.named_modules()
+        if isinstance(m, nn.Embedding)
+    }
+    if len({len(weight) for weight in tables.values()}) != 1:
+        return
     settings = {group.name: group for group in groups}
-    for name, parameter in named:
+    for name, weight in tables.items():
         group = settings[group_of(name)]
-        if name in tables and group.name != "network" and len(parameter) > make.dense_up_to:
-            yield Table(name, parameter, make.rule(), group.name, group.lr, group.l2, make.momentum)
+        if len(weight) > make.dense_up_to:
+            yield Table(name, weight, make.rule(), group.name, group.lr, group.l2, make.momentum)
 
 
 def _grad(parameter: nn.Parameter) -> Tensor:

@@ -34,12 +34,14 @@ class Table:
     l2: float
     momentum: bool = False
     states: States = field(init=False)
+    trained: bool = field(init=False)  # or frozen, and only read
     idle: Idle = field(init=False)
     batch: Tensor = field(init=False)  # (U, D) the rows of the batch, a leaf of autograd
 
     def __post_init__(self) -> None:
-        self.states = self.rule.states(self.weight.data, self.lr)
-        self.idle = Idle(self.weight.data, self.rule, self.l2, self.momentum)
+        self.trained = self.weight.requires_grad
+        self.states = self.rule.states(self.weight.data, self.lr) if self.trained else {}
+        self.idle = Idle(self.weight.data, self.rule, self.l2, self.momentum, self.trained)
 
 
 class RowTables:
@@ -49,16 +51,21 @@ class RowTables:
         self.tables = list(tables)
         self.rows = torch.empty(0, dtype=torch.int64)
         self.steps = 0
+        self.open = False  # is there a forward whose step has not been made?
 
     def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
         """model(ids, values), on the tables of the batch's rows."""
         if not self.tables:
             return cast(Tensor, model(ids, values))
         with phase("lookup"):
-            self.rows, local = distinct(ids)
+            if self.open:
+                for table in self.tables:
+                    table.idle.not_stepped(self.rows)
+            self.rows, local = distinct(ids, len(self.tables[0].weight))
+            self.open = True
             for table in self.tables:
                 table.idle.catch_up(table.weight.data, table.states, self.rows)
-                table.batch = gather(table.weight.data, self.rows).requires_grad_()
+                table.batch = gather(table.weight.data, self.rows).requires_grad_(table.trained)
         weights = {table.name: table.batch for table in self.tables}
         return cast(Tensor, functional_call(model, weights, (local, values)))
 
@@ -71,11 +78,12 @@ class RowTables:
     def step(self, scale: float, clipped: float) -> None:
         """`scale` is the learning rate's, by the schedule; `clipped` what clipping left of the gradients."""
         self.steps += 1
+        self.open = False
         for table in self.tables:
             grad, lr = table.batch.grad, table.lr * scale
             if grad is not None:
                 table.rule.step(table.weight.data, table.states, self.rows, grad, lr, self.steps)
-            table.idle.stepped(self.rows, lr, clipped)
+            table.idle.stepped(lr, clipped)
 
     def catch_up(self) -> None:
         """Every row is then what a dense optimizer would have made of it; to be called before the tables are read."""
@@ -99,11 +107,14 @@ class RowTables:
             self.steps = int(tensors["steps"])
 
 
-def distinct(ids: Tensor) -> tuple[Tensor, Tensor]:
-    """The different ids of a batch, (U,), and each slot's place among them, (B, S)."""
+def distinct(ids: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    """The different ids of a batch, (U,), and each slot's place among them, (B, S). Raises IndexError for one that is
+    no row of a table of `num_rows`."""
     if native.serves(ids):
         rows, local, occurrences = calls.distinct(ids)
-        local.occurrences = occurrences  # type: ignore[attr-defined]
+        if len(rows) and not 0 <= rows.min() <= rows.max() < num_rows:
+            raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
+        local.occurrences, local.checked = occurrences, len(rows)  # type: ignore[attr-defined]
         return rows, local
     rows, places = torch.unique(ids, return_inverse=True)
     return rows, places

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ctr import native
+from ctr.errors import UserError
 from ctr.native import calls
 
 States = dict[str, Tensor]
@@ -38,7 +39,7 @@ class AdamRule:
         (beta1, beta2), eps = self.betas, self.eps
         c1, c2 = 1 - beta1**step, 1 - beta2**step
         if _kernel_takes(table, grad):
-            numbers = (lr, self.decay, beta1, beta2, eps, c1, c2)
+            numbers = (lr, self.decay, beta2, 1 - beta1, 1 - beta2, eps, c1, c2)
             calls.call("adam_rows", table, first, second, rows, len(rows), table.shape[1], grad, *map(float, numbers))
             return
         m, v = first[rows].lerp_(grad, 1 - beta1), second[rows].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
@@ -99,6 +100,8 @@ class FTRLRule:
         self.beta, self.l1, self.l2 = beta, l1, l2
 
     def states(self, table: Tensor, lr: float) -> States:
+        if not lr > 0:
+            raise UserError(f"ftrl needs a learning rate above 0 in every group, found {lr}")
         z = -table * (self.beta / lr + self.l2) - table.sign() * self.l1  # what the first weights follow from
         return {"z": z, "n": torch.zeros_like(table)}
 

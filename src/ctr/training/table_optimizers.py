@@ -6,6 +6,7 @@ the same name. `dense_up_to` is the size, in rows, up to which a table is left t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -39,7 +40,8 @@ class LazyAdam:
 
     `catch_up`: a row also receives, when it is next touched, what its moments would have moved it in the meantime:
     the result is that of dense Adam. Without, moments of untouched rows rest. `weight_decay` is AdamW's, L2 the
-    group's `l2`; both are exact for untouched rows too.
+    group's `l2`; both are exact for untouched rows too: the steps that L2 alone would have made are made up for one
+    by one, moments included, whatever `catch_up` says.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class LazyAdam:
         catch_up: bool,
         dense_up_to: int,
     ):
-        if len(betas) != 2 or not all(0 <= beta < 1 for beta in betas) or eps < 0 or weight_decay < 0:
+        if len(betas) != 2 or not 0 <= betas[0] < math.sqrt(max(betas[1], 0)) < 1 or eps < 0 or weight_decay < 0:
             raise UserError(
-                f"adam needs two betas in [0, 1), eps and weight_decay from 0; found {betas}, {eps}, {weight_decay}"
+                f"adam needs betas with 0 <= beta1 < sqrt(beta2) < 1, eps and weight_decay from 0; found {betas}, "
+                f"{eps}, {weight_decay}"
             )
         self.lr, self.betas, self.eps = lr, (betas[0], betas[1]), eps
         self.weight_decay, self.momentum, self.dense_up_to = weight_decay, catch_up, _rows(dense_up_to)
@@ -111,8 +114,8 @@ class FTRLProximal:
     momentum = False
 
     def __init__(self, *, lr: float, beta: float, l1: float, l2: float, dense_up_to: int):
-        if beta < 0 or l1 < 0 or l2 < 0 or not lr > 0:
-            raise UserError(f"ftrl needs lr above 0, and beta, l1 and l2 from 0; found {lr}, {beta}, {l1}, {l2}")
+        if not lr > 0 or not beta > 0 or l1 < 0 or l2 < 0:
+            raise UserError(f"ftrl needs lr and beta above 0, l1 and l2 from 0; found {lr}, {beta}, {l1}, {l2}")
         self.lr, self.beta, self.l1, self.l2, self.dense_up_to = lr, beta, l1, l2, _rows(dense_up_to)
 
     def dense(self, groups: ParamGroups) -> torch.optim.Optimizer:

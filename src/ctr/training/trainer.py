@@ -117,6 +117,7 @@ class Trainer:
         self._check_monitor(data)
         batch_size = self.batch_size or default_batch_size(data.num_rows("train"))
         loader = data.loader("train", batch_size, order=self.order, seed=self.seed)
+        loader.to(self.device)
         total_steps = min(self.max_epochs * len(loader), self.max_steps or sys.maxsize)
         model.to(self.device)
         optimizer = GroupedOptimizer(model, self.make_optimizer, self.groups)
@@ -124,7 +125,7 @@ class Trainer:
         if stored := checkpoint.load_newest(folder):
             progress = snapshot.put_back(stored, model, optimizer, data.schema)
             console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
-        run = cast(nn.Module, torch.compile(model)) if self.compile else model
+        run = self._compiled(model)
 
         watch = Watch(1 if self.device.type == "cpu" else self.log_every)
         profile = Profile(self.profile, model, self.device, out, console)
@@ -154,7 +155,10 @@ class Trainer:
                     raise Stopped(f"stopped at step {progress.step:,}, which is saved in {out}")
 
         assert progress.best_step is not None  # the last step is always evaluated
-        snapshot.load_weights(model, checkpoint.load(checkpoint.step_folder(folder, progress.best_step)))
+        del optimizer  # its states are as large as the tables, or twice that
+        if progress.best_step != progress.step:
+            best = checkpoint.load(checkpoint.step_folder(folder, progress.best_step), trainer=False)
+            snapshot.load_weights(model, best)
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
@@ -186,6 +190,12 @@ class Trainer:
                 yield batch
                 if self._finished(progress, total_steps):
                     return
+
+    def _compiled(self, model: nn.Module) -> nn.Module:
+        if not self.compile:
+            return model
+        mode = "reduce-overhead" if self.device.type == "cuda" else "default"  # the former with CUDA graphs
+        return cast(nn.Module, torch.compile(model, mode=mode))
 
     def _finished(self, progress: Progress, total_steps: int) -> bool:
         return progress.step >= total_steps or (self.patience is not None and progress.stalled >= self.patience)

@@ -1,0 +1,58 @@
+"""A training with all kernels: the same twice, close at another number of threads, close to plain PyTorch."""
+
+import pytest
+import torch
+
+from ctr import native
+from tests.conftest import mixed_schema, random_batch
+from tests.native.cases import names_called, threads
+from tests.training import builders
+from tests.training.builders import MODELS
+from tests.training.tables import grouped, lazy, step
+
+RELU = {"nfm": {"activation": "relu"}, "deepfm": {"activation": "relu"}, "fnn": {"activation": "relu"}}
+WITHOUT_DROPOUT = {
+    "fm": {},
+    "nfm": {"pooling_dropout": 0.0, "hidden_dropout": 0.0},
+    "deepfm": {"dropout": 0.0},
+    "fnn": {"dropout": 0.0},
+}
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+def trained(name: str, number: int, rows: int = 301, precision: str = "fp32", **changes) -> dict[str, torch.Tensor]:
+    """The state of a model after six steps on batches of `rows` rows at this number of threads."""
+    threads(number)
+    schema = mixed_schema()
+    net = builders.model(name, schema, **RELU.get(name, {}), **changes)
+    optimizer = grouped(net, lazy("adam", eps=1e-3))
+    for seed in range(6):
+        batch = random_batch(schema, rows, seed)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            step(net, optimizer, (batch.ids, batch.values, batch.labels))
+    optimizer.catch_up()
+    return net.state_dict()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("number", [1, 2])
+@every_model
+def test_the_same_training_twice_is_bit_for_bit_the_same(name, number, precision):
+    one, other = (trained(name, number, precision=precision) for _ in range(2))
+    assert builders.differing(one, other) == []
+
+
+@pytest.mark.parametrize("rows", [2, 3, 301])
+@every_model
+def test_another_number_of_threads_changes_only_roundings(name, rows):
+    torch.testing.assert_close(trained(name, 1, rows), trained(name, 2, rows), rtol=1e-3, atol=1e-4)
+
+
+@every_model
+def test_plain_pytorch_gives_the_same_training_but_for_roundings(name, monkeypatch):
+    names = names_called(monkeypatch)
+    ours = trained(name, 2, **WITHOUT_DROPOUT[name])
+    expected = {"adam_rows", "adam_catch_up", "gather"} | ({"units_f32"} if name in RELU else set())
+    assert expected <= set(names)
+    native.use("plain")
+    torch.testing.assert_close(ours, trained(name, 2, **WITHOUT_DROPOUT[name]), rtol=1e-3, atol=1e-4)
