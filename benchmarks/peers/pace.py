@@ -4,10 +4,10 @@
     pace.start(steps=20)
     library.fit(...)
 
-After its first 5 optimizer steps the process prints `PACE {"ready": true}` and waits for a line on stdin. For each line it
-trains `steps` further steps in the library's own loop, prints `PACE {"seconds": ..., "steps": ..., "peak_mib": ...}` and
-waits again. At the end of stdin the process ends. Needs nothing but torch and the standard library, so that it runs in
-every library's environment.
+After its first 5 optimizer steps the process prints `PACE {"ready": true}` and waits for a line on stdin. For each line
+it trains `steps` further steps in the library's own loop, prints `PACE {"seconds": ..., "steps": ..., "peak_mib": ...}`
+and waits again. At the end of stdin the process ends. Needs nothing but torch and the standard library, so that it runs
+in every library's environment.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ctr import __version__, disk, native
+from ctr.errors import UserError
 from ctr.training.device import find_precision, use_threads
 from ctr.training.trainer import Trainer
 
@@ -18,29 +19,41 @@ MACHINE = "machine.json"
 
 
 def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]) -> str:
-    """Threads, kernels and precision of a run, as recorded in its folder if it goes on; says what they are."""
-    before = recorded(out) or config
-    threads, kernels = use_threads(before["threads"]), native.use(before["kernels"])
-    for trainer in trainers.values():
-        trainer.precision, precision = find_precision(before["precision"], trainer.device)
+    """Threads, kernels and the precision of each stage, as recorded in the folder of a run that goes on; says what they
+    are. Raises UserError where this machine cannot go on as the run began."""
+    before = recorded(out) if any(out.glob("*/checkpoints/step-*")) else {}
+    threads = use_threads(before.get("threads", config["threads"]))
+    try:
+        kernels = native.use(before.get("kernels", config["kernels"]))
+    except UserError as error:
+        if not before:
+            raise
+        reason = str(error).partition(";")[0].removeprefix("kernels=native: ")
+        raise UserError(
+            f"this run began with native kernels, and here {reason}; install g++ or clang++ to go on, or start another"
+        ) from error
+    for name, trainer in trainers.items():
+        if stored := before.get("precision", {}).get(name):
+            trainer.precision, trainer.precision_note = find_precision(stored, trainer.device)
     facts = {
         "threads": threads,
         "kernels": "native" if native.in_use() else "plain",
-        "precision": trainer.precision,
+        "precision": {name: trainer.precision for name, trainer in trainers.items()},
         "processor": platform.machine(),
         "versions": {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     disk.write_text(out / MACHINE, json.dumps(facts, indent=2) + "\n")
-    return f"{threads} threads, {kernels}, {precision}"
+    precision = " and ".join(dict.fromkeys(trainer.precision_note for trainer in trainers.values()))
+    return f"{threads} thread{'s' * (threads != 1)}, {kernels}, {precision}"
 
 
 def settle_as(out: Path) -> None:
     """For the evaluation of a finished run: as it was trained."""
-    if before := recorded(out):
-        use_threads(before["threads"])
-        native.use("plain" if before["kernels"] == "plain" else "auto")
+    before = recorded(out)
+    use_threads(before.get("threads"))
+    native.use("auto" if before.get("kernels") == "native" else "plain")
 
 
-def recorded(out: Path) -> dict[str, Any] | None:
+def recorded(out: Path) -> dict[str, Any]:
     path = out / MACHINE
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}

@@ -124,7 +124,8 @@ def _spread(stored: np.ndarray, rows: np.ndarray | slice, slots: tuple[int, ...]
     """These rows of (N, stored) as (B, S), with the constant in the slots that are not stored."""
     if native.in_use() and stored.flags.c_contiguous and stored.dtype.name in ("uint16", "uint32", "int64", "float32"):
         numbers = np.arange(*rows.indices(len(stored))) if isinstance(rows, slice) else rows
-        return calls.write_slots(stored, numbers, slots, constant)
+        if numbers.dtype.kind in "iu" and not (numbers < 0).any():
+            return calls.write_slots(stored, numbers, slots, constant)
     chosen = stored[rows]
     if len(slots) == len(constant):
         return np.array(chosen, dtype=constant.dtype)

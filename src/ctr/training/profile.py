@@ -26,7 +26,7 @@ PHASES = {
     "checkpoint": "saving",
     "other": "the loop itself, and its log",
 }
-FIRST, LAST = 10, 20  # steps that the trace holds
+FIRST, LAST = 10, 20  # the trace holds the steps between
 TRACE = "trace.json"
 
 Item = TypeVar("Item")
@@ -41,20 +41,23 @@ def phase(name: str) -> AbstractContextManager[Any]:
 class Profile:
     """Measures the training that runs inside `with`; without `on` it does nothing."""
 
-    def __init__(self, on: bool, model: nn.Module, device: torch.device, out: Path, console: Console):
+    def __init__(self, on: bool, model: nn.Module, device: torch.device, out: Path, console: Console, whole: bool):
+        """`whole`: the model is compiled as one, and its blocks cannot be told apart."""
         self.on, self.model, self.device, self.out, self.console = on, model, device, out, console
+        self.whole = whole
         self.seconds = dict.fromkeys(PHASES, 0.0)
         self.running, self.mark = ["other"], time.perf_counter()
-        self.steps = 0
+        self.steps = self.traced = 0
         self.trace: torch.profiler.profile | None = None
         self.hooks: list[Any] = []
+        self.marks: list[Any] = []  # of the lookups that are running
 
     def __enter__(self) -> Profile:
         global _active
         if self.on:
             _active = self
             for name, block in self.model.named_children():
-                if name in ("embedding", "linear"):
+                if name in ("embedding", "linear") and not self.whole:
                     self.hooks += [block.register_forward_pre_hook(self._enter_lookup)]
                     self.hooks += [block.register_forward_hook(self._leave_lookup)]
             self.mark = time.perf_counter()
@@ -71,9 +74,9 @@ class Profile:
         self._stop_trace()
         if self.steps:
             self.console.print(self._table())
-            self.console.print(
-                f"the trace of steps {FIRST + 1} to {LAST}: {self.out / TRACE} (chrome://tracing)", soft_wrap=True
-            )
+        if self.traced:
+            where = f"{self.out / TRACE} (chrome://tracing)"
+            self.console.print(f"the trace of {self.traced} steps, from the {FIRST + 1}th on: {where}", soft_wrap=True)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -113,23 +116,30 @@ class Profile:
         self.mark = now
 
     def _enter_lookup(self, *_: Any) -> None:
-        self._count()
-        self.running.append("lookup")
+        if "evaluation" not in self.running:
+            self.marks.append(self.phase("lookup"))
+            self.marks[-1].__enter__()
 
     def _leave_lookup(self, *_: Any) -> None:
-        self._count()
-        self.running.pop()
+        if self.marks:
+            self.marks.pop().__exit__(None, None, None)
 
     def _start_trace(self) -> None:
+        """What it takes does not count."""
+        self._count()
         activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (self.device.type == "cuda")
         self.trace = torch.profiler.profile(activities=activities)
         self.trace.__enter__()
+        self.mark = time.perf_counter()
 
     def _stop_trace(self) -> None:
         if self.trace is not None:
+            self._count()
             self.trace.__exit__(None, None, None)
-            self.trace.export_chrome_trace(str(self.out / TRACE))
-            self.trace = None
+            self.traced = self.steps - FIRST
+            if self.traced:
+                self.trace.export_chrome_trace(str(self.out / TRACE))
+            self.trace, self.mark = None, time.perf_counter()
 
     def _table(self) -> Table:
         table = Table(title=f"{self.steps:,} steps")

@@ -128,7 +128,7 @@ class Trainer:
         run = self._compiled(model)
 
         watch = Watch(1 if self.device.type == "cpu" else self.log_every)
-        profile = Profile(self.profile, model, self.device, out, console)
+        profile = Profile(self.profile, model, self.device, out, console, whole=self.compile)
         with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log, profile:
             for batch in profile.loading(self._batches(loader, progress, total_steps)):
                 optimizer.scale_lr(self.schedule.scale(progress, total_steps))
