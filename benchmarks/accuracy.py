@@ -23,6 +23,7 @@ ROWS = "optimizer@trainer.optimizer=lazy_adam"
 VARIANTS = {
     "dense, fp32": [DENSE, "precision=fp32"],
     "dense, bf16": [DENSE, "precision=bf16"],
+    "rows with catch-up, fp32": [ROWS, "precision=fp32"],
     "rows with catch-up, bf16": [ROWS, "precision=bf16"],
     "rows without catch-up, bf16": [ROWS, "trainer.optimizer.catch_up=false", "precision=bf16"],
 }

@@ -14,7 +14,10 @@ from ctr.data import from_frames
 from tests.app.compose import TINY
 from tests.conftest import ROOT
 
-TEXTS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md", "docs/data.md")}
+TEXTS = {
+    name: (ROOT / name).read_text(encoding="utf-8")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/performance.md")
+}
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 BUDGET = ["trainer.max_steps=3", "threads=1"]

@@ -51,6 +51,7 @@ class RowTables:
         self.tables = list(tables)
         self.rows = torch.empty(0, dtype=torch.int64)
         self.steps = 0
+        self.scratch: Tensor | None = None
         self.open = False  # is there a forward whose step has not been made?
 
     def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
@@ -61,7 +62,9 @@ class RowTables:
             if self.open:
                 for table in self.tables:
                     table.idle.not_stepped(self.rows)
-            self.rows, local = distinct(ids, len(self.tables[0].weight))
+            if self.scratch is None and not native.serves(ids):
+                self.scratch = torch.empty(len(self.tables[0].weight), dtype=torch.int32, device=ids.device)
+            self.rows, local = distinct(ids, len(self.tables[0].weight), self.scratch)
             self.open = True
             for table in self.tables:
                 table.idle.catch_up(table.weight.data, table.states, self.rows)
@@ -107,17 +110,23 @@ class RowTables:
             self.steps = int(tensors["steps"])
 
 
-def distinct(ids: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+def distinct(ids: Tensor, num_rows: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The different ids of a batch, (U,), and each slot's place among them, (B, S). Raises IndexError for one that is
-    no row of a table of `num_rows`."""
+    no row of a table of `num_rows`. `scratch`, (num_rows,) int32 of any content, saves the sorting of all slots."""
     if native.serves(ids):
         rows, local, occurrences = calls.distinct(ids)
         if len(rows) and not 0 <= rows.min() <= rows.max() < num_rows:
             raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
         local.occurrences, local.checked = occurrences, len(rows)  # type: ignore[attr-defined]
         return rows, local
-    rows, places = torch.unique(ids, return_inverse=True)
-    return rows, places
+    if scratch is None:
+        scratch = torch.empty(num_rows, dtype=torch.int32, device=ids.device)
+    flat = ids.flatten()
+    slots = torch.arange(len(flat), dtype=torch.int32, device=ids.device)
+    scratch[flat] = slots  # of slots with the same id one wins, no matter which
+    rows = flat[scratch[flat] == slots].sort().values
+    scratch[rows] = slots[: len(rows)]
+    return rows, scratch[ids]
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:
