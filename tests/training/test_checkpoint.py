@@ -39,11 +39,12 @@ def at(step: int, best: int | None = 1, size: int = 50) -> Checkpoint:
     )
 
 
-def step_of(found: Checkpoint) -> int:
+def step_of(found: Checkpoint, trainer: bool = True) -> int:
     """The step of a checkpoint, of which every part has to be of that step."""
     step = found.meta["progress"]["step"]
     expected = at(step, found.meta["progress"]["best_step"], size=len(found.model["weight"]))
-    assert builders.differing(found.model, expected.model) == builders.differing(found.trainer, expected.trainer) == []
+    assert builders.differing(found.model, expected.model) == []
+    assert builders.differing(found.trainer, expected.trainer if trainer else {}) == []
     assert found.meta == expected.meta
     return step
 
@@ -135,7 +136,7 @@ def test_a_crash_at_any_call_of_the_file_system_leaves_the_step_before_or_the_ne
         if before is not damaged_four:  # whole or absent
             assert all(step_of(load(step_folder(folder, step))) == step for step in checkpoint.steps(folder))
         if earlier:
-            assert step_of(load_best(folder)) == 1
+            assert step_of(load_best(folder), trainer=False) == 1
         saved(folder, *range((found[-1] or 3) + 1, 6))  # the run goes on
         assert step_of(load_newest(folder)) == 5
         assert hidden(folder) == []
@@ -188,7 +189,7 @@ def test_thirty_kills_at_random_moments_lose_no_checkpoint_that_was_written(tmp_
             committed = int.from_bytes(pipe.read()[-8:], "big")
         newest = step_of(load_newest(tmp_path))
         assert newest >= committed
-        assert step_of(load_best(tmp_path)) == 1
+        assert step_of(load_best(tmp_path), trainer=False) == 1
     assert newest > 30
 
 
@@ -322,7 +323,7 @@ def test_a_full_disk_leaves_the_checkpoints_before_and_says_where(tmp_path, size
 
     assert in_child(fill) == 0
     assert step_of(load_newest(tmp_path)) == 3
-    assert step_of(load_best(tmp_path)) == 1
+    assert step_of(load_best(tmp_path), trainer=False) == 1
     assert hidden(tmp_path) == []
 
 
