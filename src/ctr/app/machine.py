@@ -28,9 +28,9 @@ def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]
     except UserError as error:
         if not before:
             raise
-        reason = str(error).partition(";")[0].removeprefix("kernels=native: ")
         raise UserError(
-            f"this run began with native kernels, and here {reason}; install g++ or clang++ to go on, or start another"
+            f"this run began with native kernels, and here {error.__cause__}; "
+            f"install g++ or clang++ to go on, or start another"
         ) from error
     for name, trainer in trainers.items():
         if stored := before.get("precision", {}).get(name):

@@ -39,7 +39,7 @@ def lookup_sum(table: Tensor, ids: Tensor, values: Tensor) -> Tensor:
 
 def pairs(xv: Tensor) -> Tensor:
     """sum_{i<j} x_i v_i * x_j v_j, element by element: (B, S, D) -> (B, D)."""
-    if not native.serves(xv) or xv.dtype != torch.float32:
+    if not native.serves(xv):
         return 0.5 * (xv.sum(dim=1).square() - xv.square().sum(dim=1))
     slots, version = getattr(xv, "origin", (None, 0))
     run: Callable[..., Tensor] = _Pairs.apply
@@ -75,12 +75,11 @@ class Slots:
     @staticmethod
     def of(table: Tensor, ids: Tensor, values: Tensor) -> Slots | None:
         """None where the kernels do not take them."""
-        if not native.serves(table, ids) or table.dtype != torch.float32 or values.dtype != torch.float32:
+        ones = all_ones(values)
+        if not native.serves(table, ids) or not (ones or (native.serves(values) and not values.requires_grad)):
             return None
         _check(ids, len(table))
-        if all_ones(values):
-            return Slots(table, ids, None)
-        return Slots(table, ids, values) if native.serves(values) and not values.requires_grad else None
+        return Slots(table, ids, None if ones else values)
 
     def call(self, kernel: str, *arguments: Tensor | int | None) -> None:
         """One of the kernels that come in two, for int32 and int64 ids."""

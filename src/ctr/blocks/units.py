@@ -22,7 +22,7 @@ def units(
 
     For ReLU on a CPU in training, what follows the product is one pass forward and two backward.
     """
-    if not _kernel_takes(linear, norm, activation, dropout) or not native.serves(inputs) or len(inputs) < 2:
+    if not _kernel_takes(linear, norm, activation, dropout) or not native.serves(inputs, bf16=True) or len(inputs) < 2:
         sums = linear(inputs)
         return cast(Tensor, dropout(activation(sums if norm is None else norm(sums))))
     products: Tensor = functional.linear(inputs, linear.weight)

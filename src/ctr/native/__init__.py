@@ -62,10 +62,17 @@ def in_use() -> bool:
     return _on
 
 
-def serves(*tensors: Tensor) -> bool:
-    """Do the kernels take these tensors?"""
+def serves(*tensors: Tensor, bf16: bool = False) -> bool:
+    """Do the kernels take these tensors, and no compilation or export is watching? Numbers are float32, or bfloat16
+    where the kernel has a form for it."""
+    numbers = (torch.float32, torch.bfloat16) if bf16 else (torch.float32,)
     return (
         _on
         and not torch.compiler.is_compiling()
-        and all(tensor.device.type == "cpu" and tensor.is_contiguous() for tensor in tensors)
+        and all(
+            tensor.device.type == "cpu"
+            and tensor.is_contiguous()
+            and (tensor.dtype in numbers or not tensor.is_floating_point())
+            for tensor in tensors
+        )
     )

@@ -13,22 +13,26 @@ from torch import Tensor
 
 from ctr.native.library import load
 
+Argument = Tensor | np.ndarray | int | float | None
 
-def call(name: str, *arguments: Tensor | int | float | None) -> Any:
-    """Tensors as pointers, whole numbers as int64, others as float; the number of threads comes last."""
+
+def call(name: str, *arguments: Argument) -> Any:
+    """Tensors and arrays as pointers, whole numbers as int64, others as float; the number of threads comes last."""
     kernel = getattr(load(), name)
     return kernel(*_converted(*arguments), ctypes.c_int(torch.get_num_threads()))
 
 
-def _converted(*arguments: Tensor | int | float | None) -> list[Any]:
+def _converted(*arguments: Argument) -> list[Any]:
     return [_convert(argument) for argument in arguments]
 
 
-def _convert(argument: Tensor | int | float | None) -> Any:
+def _convert(argument: Argument) -> Any:
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):
         return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, np.ndarray):
+        return ctypes.c_void_p(argument.ctypes.data)
     return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
 
 
@@ -70,9 +74,6 @@ def write_slots(stored: np.ndarray, rows: np.ndarray, slots: Sequence[int], cons
     columns[list(slots)] = np.arange(len(slots))
     rows = np.ascontiguousarray(rows, dtype=np.int64)
     out = np.empty((len(rows), len(constant)), dtype=constant.dtype)
-    kernel = getattr(load(), f"slots_{stored.dtype.name}")
-    pointers = [ctypes.c_void_p(array.ctypes.data) for array in (stored, rows, columns, constant, out)]
-    numbers = [ctypes.c_int64(number) for number in (stored.shape[1], len(rows), len(constant))]
-    threads = ctypes.c_int(torch.get_num_threads())
-    kernel(pointers[0], numbers[0], pointers[1], numbers[1], pointers[2], pointers[3], numbers[2], pointers[4], threads)
+    numbers = (columns, constant, len(constant), out)
+    call(f"slots_{stored.dtype.name}", stored, stored.shape[1], rows, len(rows), *numbers)
     return out

@@ -26,7 +26,7 @@ using u64 = uint64_t;
 
 // -------------------------------------------------------------------------------------------------------- helpers
 
-// Calls `f` with the width as a compile-time constant where it is a common one, and 0 where it is not.
+// Calls `call` with the width as a compile-time constant where it is a common one, and 0 where it is not.
 #define WITH_WIDTH(width, call)          \
     switch (width) {                     \
         case 1: call(1); break;          \
@@ -339,7 +339,7 @@ extern "C" {
 void bi_interaction_rows(const float* table, const float* sums, const float* grad, i64 one, const float* values,
                          const i32* starts, const i32* order, i64 num_rows, i64 S, i64 width, float* out, int threads) {
 #define CALL(D)                                                                                                      \
-    one                                                                                                 \
+    one                                                                                                              \
         ? pairs_to_rows<D, true>(table, sums, grad, values, starts, order, num_rows, S, width, out, threads)         \
         : pairs_to_rows<D, false>(table, sums, grad, values, starts, order, num_rows, S, width, out, threads)
     WITH_WIDTH(width, CALL)
@@ -381,9 +381,9 @@ void bi_interaction(const float* xv, i64 B, i64 S, i64 width, float* sums, float
 // `grad` is (B, D), or with `one` (B, 1), the same for every component.
 void bi_interaction_backward(const float* xv, const float* sums, const float* grad, i64 one, i64 B, i64 S,
                              i64 width, float* out, int threads) {
-#define CALL(D)                                                                            \
-    one ? pairs_backward<D, true>(xv, sums, grad, B, S, width, out, threads)  \
-                     : pairs_backward<D, false>(xv, sums, grad, B, S, width, out, threads)
+#define CALL(D)                                                              \
+    one ? pairs_backward<D, true>(xv, sums, grad, B, S, width, out, threads) \
+        : pairs_backward<D, false>(xv, sums, grad, B, S, width, out, threads)
     WITH_WIDTH(width, CALL)
 #undef CALL
 }
@@ -409,29 +409,25 @@ static inline void draw(u64 seed, i64 row, i64 H, i64 dropped, float scale, u64*
     for (i64 h = 0; h < H; h++) factors[h] = draws[h] < dropped ? 0.0f : scale;
 }
 
-// The sums over the batch of x - shift and of its square, per column, in double.
-template <typename T>
-static void column_sums(const T* x, i64 B, i64 H, const float* shift, double* first, double* second, int threads) {
+// Two sums over the batch per column, in double: `entry(i, h, first, second)` adds the share of entry i, which stands in
+// column h.
+template <typename Entry>
+static void column_sums(i64 B, i64 H, double* first, double* second, int threads, Entry entry) {
     std::vector<double> partial((size_t)(2 * threads * H), 0.0);
 #pragma omp parallel num_threads(threads)
     EACH_PART(t) {
         double* sum = partial.data() + 2 * t * H;
-        std::vector<float> a((size_t)H), q((size_t)H);
+        std::vector<float> p((size_t)H), q((size_t)H);
+        float *__restrict pp = p.data(), *__restrict qq = q.data();
         const i64 last = part(B, t + 1, threads);
         for (i64 start = part(B, t, threads); start < last; start += 64) {
-            std::fill(a.begin(), a.end(), 0.0f);
+            std::fill(p.begin(), p.end(), 0.0f);
             std::fill(q.begin(), q.end(), 0.0f);
-            float *__restrict aa = a.data(), *__restrict qq = q.data();
-            for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
-                const T* row = x + b * H;
+            for (i64 b = start; b < std::min(start + 64, last); b++) {
 #pragma omp simd
-                for (i64 h = 0; h < H; h++) {
-                    const float c = read(row[h]) - shift[h];
-                    aa[h] += c;
-                    qq[h] += c * c;
-                }
+                for (i64 h = 0; h < H; h++) entry(b * H + h, h, pp[h], qq[h]);
             }
-            for (i64 h = 0; h < H; h++) sum[h] += aa[h], sum[H + h] += qq[h];
+            for (i64 h = 0; h < H; h++) sum[h] += pp[h], sum[H + h] += qq[h];
         }
     }
     for (i64 h = 0; h < H; h++) {
@@ -443,15 +439,21 @@ static void column_sums(const T* x, i64 B, i64 H, const float* shift, double* fi
 // y = dropout(relu(norm(x))), or dropout(relu(x + bias)) without `norm`. With it, mean and rstd of the columns are found
 // and left in `mean` and `rstd`, and `variance` gets the population variance; weight and bias are then the norm's.
 template <typename T>
-static void units_forward(const T* __restrict x, i64 B, i64 H, i64 norm, const float* weight, const float* bias, float eps,
-                          i64 dropped, u64 seed, float* mean, float* variance, float* rstd, T* __restrict y, int threads) {
+static void units_forward(const T* __restrict x, i64 B, i64 H, i64 norm, const float* weight, const float* bias,
+                          float eps, i64 dropped, u64 seed, float* mean, float* variance, float* rstd,
+                          T* __restrict y, int threads) {
     const float scale = 65536.0f / (65536.0f - (float)dropped);
     std::vector<float> slope((size_t)H, 1.0f), offset(bias, bias + H);
     if (norm) {
-        std::vector<float> shift((size_t)H);
-        for (i64 h = 0; h < H; h++) shift[h] = read(x[h]);
+        std::vector<float> row((size_t)H);
+        for (i64 h = 0; h < H; h++) row[h] = read(x[h]);
+        const float* __restrict shift = row.data();  // any value near the mean: squares of differences lose no digits
         std::vector<double> first((size_t)H), second((size_t)H);
-        column_sums(x, B, H, shift.data(), first.data(), second.data(), threads);
+        column_sums(B, H, first.data(), second.data(), threads, [=](i64 i, i64 h, float& sum, float& squares) {
+            const float c = read(x[i]) - shift[h];
+            sum += c;
+            squares += c * c;
+        });
         for (i64 h = 0; h < H; h++) {
             const double m = first[h] / (double)B;
             double var = second[h] / (double)B - m * m;
@@ -485,63 +487,42 @@ static void units_forward(const T* __restrict x, i64 B, i64 H, i64 norm, const f
 
 // A unit that was dropped or not positive has y = 0 and sends no gradient: y is all that has to be kept of the draws.
 template <typename T>
-static void units_backward(const T* __restrict grad, const T* __restrict x, const T* __restrict y, i64 B, i64 H, i64 norm, const float* weight,
-                           const float* mean, const float* rstd, i64 dropped, float* grad_weight, float* grad_bias,
-                           T* __restrict grad_x, int threads) {
+static void units_backward(const T* __restrict grad, const T* __restrict x, const T* __restrict y, i64 B, i64 H,
+                           i64 norm, const float* weight, const float* mean, const float* rstd, i64 dropped,
+                           float* grad_weight, float* grad_bias, T* __restrict grad_x, int threads) {
     const float scale = 65536.0f / (65536.0f - (float)dropped);
     std::vector<float> a((size_t)H, 1.0f), b0((size_t)H, 0.0f), c0((size_t)H, 0.0f);
-    {
-        std::vector<double> partial((size_t)(2 * threads * H), 0.0);
-#pragma omp parallel num_threads(threads)
-        EACH_PART(t) {
-            double* sum = partial.data() + 2 * t * H;
-            std::vector<float> p((size_t)H), q((size_t)H);
-            const i64 last = part(B, t + 1, threads);
-            for (i64 start = part(B, t, threads); start < last; start += 64) {
-                std::fill(p.begin(), p.end(), 0.0f);
-                std::fill(q.begin(), q.end(), 0.0f);
-                float *__restrict pp = p.data(), *__restrict qq = q.data();
-                for (i64 b = start; b < (start + 64 < last ? start + 64 : last); b++) {
-                    const T *g = grad + b * H, *from = x + b * H, *out = y + b * H;
-                    if (norm) {
-#pragma omp simd
-                        for (i64 h = 0; h < H; h++) {
-                            const float active = read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
-                            pp[h] += active;
-                            qq[h] += active * (read(from[h]) - mean[h]) * rstd[h];
-                        }
-                    } else {
-#pragma omp simd
-                        for (i64 h = 0; h < H; h++) pp[h] += read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
-                    }
-                }
-                for (i64 h = 0; h < H; h++) sum[h] += p[h], sum[H + h] += q[h];
-            }
-        }
-        for (i64 h = 0; h < H; h++) {
-            double sum = 0.0, product = 0.0;
-            for (int t = 0; t < threads; t++) sum += partial[2 * t * H + h], product += partial[(2 * t + 1) * H + h];
-            grad_bias[h] = (float)sum;
-            if (!norm) continue;
-            grad_weight[h] = (float)product;
-            // dx = weight * rstd * (g - mean(g) - x_hat * mean(g * x_hat))
-            a[h] = weight[h] * rstd[h];
-            const float slope = (float)(product / (double)B) * rstd[h] * a[h];
-            b0[h] = -(float)(sum / (double)B) * a[h] + slope * mean[h];
-            c0[h] = -slope;
-        }
+    std::vector<double> sums((size_t)H), products((size_t)H);
+    const auto active = [=](i64 i) { return read(y[i]) != 0.0f ? read(grad[i]) * scale : 0.0f; };
+    if (norm) {
+        column_sums(B, H, sums.data(), products.data(), threads, [=](i64 i, i64 h, float& sum, float& product) {
+            const float g = active(i);
+            sum += g;
+            product += g * (read(x[i]) - mean[h]) * rstd[h];
+        });
+    } else {
+        column_sums(B, H, sums.data(), products.data(), threads,
+                    [=](i64 i, i64, float& sum, float&) { sum += active(i); });
+    }
+    for (i64 h = 0; h < H; h++) {
+        grad_bias[h] = (float)sums[h];
+        if (!norm) continue;
+        grad_weight[h] = (float)products[h];
+        // dx = weight * rstd * (g - mean(g) - x_hat * mean(g * x_hat))
+        a[h] = weight[h] * rstd[h];
+        const float slope = (float)(products[h] / (double)B) * rstd[h] * a[h];
+        b0[h] = -(float)(sums[h] / (double)B) * a[h] + slope * mean[h];
+        c0[h] = -slope;
     }
 #pragma omp parallel num_threads(threads)
     EACH_PART(t) {
-        const float *aa = a.data(), *bb = b0.data(), *cc = c0.data();
+        const float *__restrict aa = a.data(), *__restrict bb = b0.data(), *__restrict cc = c0.data();
         const i64 last = part(B, t + 1, threads);
         for (i64 b = part(B, t, threads); b < last; b++) {
-            const T *g = grad + b * H, *from = x + b * H, *out = y + b * H;
-            T* to = grad_x + b * H;
 #pragma omp simd
             for (i64 h = 0; h < H; h++) {
-                const float active = read(out[h]) != 0.0f ? read(g[h]) * scale : 0.0f;
-                write(to + h, active * aa[h] + bb[h] + cc[h] * read(from[h]));
+                const i64 i = b * H + h;
+                write(grad_x + i, active(i) * aa[h] + bb[h] + cc[h] * read(x[i]));
             }
         }
     }
@@ -579,7 +560,8 @@ void adam_rows(float* table, float* first, float* second, const i64* rows, i64 c
                 __builtin_prefetch(first + coming, 1);
                 __builtin_prefetch(second + coming, 1);
             }
-            float *__restrict w = table + rows[u] * D, *__restrict m = first + rows[u] * D, *__restrict v = second + rows[u] * D;
+            const i64 row = rows[u] * D;
+            float *__restrict w = table + row, *__restrict m = first + row, *__restrict v = second + row;
             const float* __restrict from = grad + u * D;
 #pragma omp simd
             for (i64 d = 0; d < D; d++) {

@@ -114,7 +114,7 @@ class Idle:
         """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
         first, second = states["exp_avg"], states["exp_avg_sq"]
         sums = torch.from_numpy(self.sums[:, : len(self.lrs) + 1].copy()).to(table.device, table.dtype)
-        if native.serves(table, self.touched) and table.dtype == torch.float32:
+        if native.serves(table, self.touched):
             count = len(table) if rows is None else len(rows)
             numbers = (count, table.shape[1], self.now, self.base, self.now + 1)
             calls.call("adam_catch_up", table, first, second, self.touched, rows, *numbers, *sums)

@@ -63,7 +63,7 @@ class GroupedOptimizer:
         settings: list[dict[str, Any]] = [{"params": members[group.name], "lr": group.lr} for group in self.groups]
         try:
             build = make if callable(make) else make.dense
-            self.torch = build(settings or [{"params": [torch.zeros(0)], "lr": 0.0}])
+            self.torch = build(settings or [{"params": [torch.zeros(0)], "lr": 0.0}])  # torch takes no empty list
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise UserError(f"trainer.optimizer: {error}") from error
         self.parameters = [p for _, p in named]

@@ -7,7 +7,7 @@ of the touched rows, duplicates summed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -94,44 +94,47 @@ class RowTables:
             table.idle.catch_up(table.weight.data, table.states, None)
 
     def state_dict(self) -> dict[str, Tensor]:
-        tensors = {"steps": torch.tensor(self.steps)} if self.tables else {}
+        tensors = {"tables.steps": torch.tensor(self.steps)} if self.tables else {}
         for table in self.tables:
             for name, state in {**table.states, **table.idle.state_dict()}.items():
-                tensors[f"{table.name}.{name}"] = state
+                tensors[f"tables.{table.name}.{name}"] = state
         return tensors
 
-    def load_state_dict(self, tensors: dict[str, Tensor]) -> None:
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """From tensors among which are those of `state_dict`."""
         for table in self.tables:
+            prefix = f"tables.{table.name}."
+            own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
             for name, state in table.states.items():
-                state.copy_(tensors[f"{table.name}.{name}"])
-            prefix = f"{table.name}."
-            table.idle.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+                state.copy_(own[name])
+            table.idle.load_state_dict(own)
         if self.tables:
-            self.steps = int(tensors["steps"])
+            self.steps = int(tensors["tables.steps"])
 
 
 def distinct(ids: Tensor, num_rows: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The different ids of a batch, (U,), and each slot's place among them, (B, S). Raises IndexError for one that is
-    no row of a table of `num_rows`. `scratch`, (num_rows,) int32 of any content, saves the sorting of all slots."""
+    no row of a table of `num_rows`. `scratch` is (num_rows,) int32 of any content, where one is at hand."""
     if native.serves(ids):
         rows, local, occurrences = calls.distinct(ids)
-        if len(rows) and not 0 <= rows.min() <= rows.max() < num_rows:
-            raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
         local.occurrences, local.checked = occurrences, len(rows)  # type: ignore[attr-defined]
-        return rows, local
-    if scratch is None:
-        scratch = torch.empty(num_rows, dtype=torch.int32, device=ids.device)
-    flat = ids.flatten()
-    slots = torch.arange(len(flat), dtype=torch.int32, device=ids.device)
-    scratch[flat] = slots  # of slots with the same id one wins, no matter which
-    rows = flat[scratch[flat] == slots].sort().values
-    scratch[rows] = slots[: len(rows)]
-    return rows, scratch[ids]
+    else:
+        if scratch is None:
+            scratch = torch.empty(num_rows, dtype=torch.int32, device=ids.device)
+        flat = ids.flatten()
+        slots = torch.arange(len(flat), dtype=torch.int32, device=ids.device)
+        scratch[flat] = slots  # of slots with the same id one wins, no matter which
+        rows = flat[scratch[flat] == slots].sort().values
+        scratch[rows] = slots[: len(rows)]
+        local = scratch[ids]
+    if len(rows) and not 0 <= rows.min() <= rows.max() < num_rows:
+        raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
+    return rows, local
 
 
 def gather(table: Tensor, rows: Tensor) -> Tensor:
     """table[rows], (U, D)."""
-    if native.serves(table, rows) and table.dtype == torch.float32:
+    if native.serves(table, rows):
         out = table.new_empty(len(rows), table.shape[1])
         calls.call("gather", table, rows, len(rows), table.shape[1], out)
         return out

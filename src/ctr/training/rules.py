@@ -38,7 +38,7 @@ class AdamRule:
         first, second = states["exp_avg"], states["exp_avg_sq"]
         (beta1, beta2), eps = self.betas, self.eps
         c1, c2 = 1 - beta1**step, 1 - beta2**step
-        if _kernel_takes(table, grad):
+        if native.serves(table, grad):
             numbers = (lr, self.decay, beta2, 1 - beta1, 1 - beta2, eps, c1, c2)
             calls.call("adam_rows", table, first, second, rows, len(rows), table.shape[1], grad, *map(float, numbers))
             return
@@ -60,7 +60,7 @@ class AdagradRule:
 
     def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
         squares = states["sum"]
-        if _kernel_takes(table, grad):
+        if native.serves(table, grad):
             width = table.shape[1]
             calls.call("adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
             return
@@ -81,7 +81,7 @@ class RowwiseAdagradRule:
 
     def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
         squares = states["sum"]
-        if _kernel_takes(table, grad):
+        if native.serves(table, grad):
             width = table.shape[1]
             calls.call("rowwise_adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
             return
@@ -102,17 +102,13 @@ class FTRLRule:
     def states(self, table: Tensor, lr: float) -> States:
         if not lr > 0:
             raise UserError(f"ftrl needs a learning rate above 0 in every group, found {lr}")
-        z = -table * (self.beta / lr + self.l2) - table.sign() * self.l1  # what the first weights follow from
-        return {"z": z, "n": torch.zeros_like(table)}
+        return ftrl_states(table, lr, self.beta, self.l1, self.l2)
 
     def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
-        w, n, z = table[rows], states["n"][rows], states["z"][rows]
-        grown = n.addcmul(grad, grad)
-        sigma = (grown.sqrt() - n.sqrt()) / lr
-        z = z + grad - sigma * w
-        table.index_copy_(0, rows, ftrl_weights(z, grown, lr, self.beta, self.l1, self.l2))
-        states["n"].index_copy_(0, rows, grown)
-        states["z"].index_copy_(0, rows, z)
+        of_rows = {name: state[rows] for name, state in states.items()}
+        table.index_copy_(0, rows, ftrl_step(table[rows], of_rows, grad, lr, self.beta, self.l1, self.l2))
+        for name, state in states.items():
+            state.index_copy_(0, rows, of_rows[name])
 
 
 class SGDRule:
@@ -125,10 +121,16 @@ class SGDRule:
         table.index_add_(0, rows, grad, alpha=-lr)
 
 
-def ftrl_weights(z: Tensor, n: Tensor, lr: float, beta: float, l1: float, l2: float) -> Tensor:
-    """The weights that z and n stand for: 0 where |z| <= l1, else -(z - sign(z) l1) / ((beta + sqrt(n)) / lr + l2)."""
+def ftrl_states(w: Tensor, lr: float, beta: float, l1: float, l2: float) -> States:
+    """The z and n that stand for these weights before the first step."""
+    return {"z": -w * (beta / lr + l2) - w.sign() * l1, "n": torch.zeros_like(w)}
+
+
+def ftrl_step(w: Tensor, states: States, grad: Tensor, lr: float, beta: float, l1: float, l2: float) -> Tensor:
+    """The next weights; z and n in place. A weight is 0 where |z| <= l1, else
+    -(z - sign(z) l1) / ((beta + sqrt(n)) / lr + l2)."""
+    z, n = states["z"], states["n"]
+    before = n.sqrt()
+    n.addcmul_(grad, grad)
+    z.add_(grad).sub_((n.sqrt() - before) / lr * w)
     return torch.where(z.abs() <= l1, 0, (z.sign() * l1 - z) / ((beta + n.sqrt()) / lr + l2))
-
-
-def _kernel_takes(table: Tensor, grad: Tensor) -> bool:
-    return native.serves(table, grad) and table.dtype == grad.dtype == torch.float32

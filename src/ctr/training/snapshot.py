@@ -15,15 +15,13 @@ from ctr.training.checkpoint import Checkpoint
 from ctr.training.optimizer import GroupedOptimizer
 from ctr.training.progress import Progress
 
-TABLES = "tables."  # what the tables trained by their rows keep
-
 
 def take(model: nn.Module, optimizer: GroupedOptimizer, progress: Progress, schema: FeatureSchema) -> Checkpoint:
     """All that the next step depends on."""
     optimizer_tensors, optimizer_json = _split(optimizer.torch.state_dict())
     return Checkpoint(
         model=model.state_dict(),
-        trainer={**optimizer_tensors, **_random_states(), **_prefixed(optimizer.rows.state_dict())},
+        trainer={**optimizer_tensors, **_random_states(), **optimizer.rows.state_dict()},
         meta={
             "format": 1,
             "progress": progress.to_json(),
@@ -41,14 +39,9 @@ def put_back(checkpoint: Checkpoint, model: nn.Module, optimizer: GroupedOptimiz
     check_schema(checkpoint, schema)
     load_weights(model, checkpoint)
     optimizer.torch.load_state_dict(_join(checkpoint.trainer, checkpoint.meta["optimizer"]))
-    tables = {name: tensor for name, tensor in checkpoint.trainer.items() if name.startswith(TABLES)}
-    optimizer.rows.load_state_dict({name.removeprefix(TABLES): tensor for name, tensor in tables.items()})
+    optimizer.rows.load_state_dict(checkpoint.trainer)
     _set_random_states(checkpoint.trainer)
     return Progress.from_json(checkpoint.meta["progress"])
-
-
-def _prefixed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {TABLES + name: tensor for name, tensor in tensors.items()}
 
 
 def check_schema(checkpoint: Checkpoint, schema: FeatureSchema) -> None:

@@ -20,7 +20,8 @@ from ctr.training.rules import (
     RowwiseAdagradRule,
     Rule,
     SGDRule,
-    ftrl_weights,
+    ftrl_states,
+    ftrl_step,
 )
 
 ParamGroups = list[dict[str, Any]]
@@ -138,12 +139,8 @@ class DenseFTRL(torch.optim.Optimizer):
             for w in (p for p in group["params"] if p.grad is not None):
                 state = self.state[w]
                 if not state:
-                    state["z"] = -w * (beta / lr + l2) - w.sign() * l1  # what the first weights follow from
-                    state["n"] = torch.zeros_like(w)
-                before = state["n"].sqrt()
-                state["n"].addcmul_(w.grad, w.grad)
-                state["z"].add_(w.grad).sub_((state["n"].sqrt() - before) / lr * w)
-                w.copy_(ftrl_weights(state["z"], state["n"], lr, beta, l1, l2))
+                    state.update(ftrl_states(w, lr, beta, l1, l2))
+                w.copy_(ftrl_step(w, state, w.grad, lr, beta, l1, l2))
 
 
 def _rows(dense_up_to: int) -> int:
