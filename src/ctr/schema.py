@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
-from ctr.errors import UserError
+from ctr.errors import UserError, nearest
 
 
 class FieldKind(str, Enum):
@@ -91,6 +91,22 @@ class FeatureSchema:
     def slot_fields(self) -> tuple[int, ...]:
         """The field index of each slot."""
         return tuple(f for f, field in enumerate(self.fields) for _ in range(field.num_slots))
+
+    def select(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """The indices of these fields, in the schema's order; of all fields for None."""
+        if names is None:
+            return tuple(range(self.num_fields))
+        known = [field.name for field in self.fields]
+        if unknown := next((name for name in names if name not in known), None):
+            raise UserError(f"no field {unknown!r} among {', '.join(known)}{nearest(unknown, known)}")
+        if not names:
+            raise UserError("a list of fields must name one or more; null stands for all of them")
+        return tuple(index for index, name in enumerate(known) if name in names)
+
+    def slots(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """The slots of these fields, in order; all slots for None."""
+        fields = set(self.select(names))
+        return tuple(slot for slot, field in enumerate(self.slot_fields) if field in fields)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -13,6 +13,9 @@ NFM_OPTIONS = {
     "hidden_batch_norm": False,
     "batch_norm_eps": 1e-3,
     "head_bias": False,
+    "linear_fields": None,
+    "deep_fields": None,
+    "weigh_logits": False,
 }
 DEEPFM_OPTIONS = {
     "embedding_dim": 4,
@@ -23,6 +26,9 @@ DEEPFM_OPTIONS = {
     "activation": "relu",
     "dropout": 0.0,
     "batch_norm": False,
+    "linear_fields": None,
+    "deep_fields": None,
+    "weigh_logits": False,
 }
 FNN_OPTIONS = {
     "embedding_dim": 4,

@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from ctr.batch import Batch
 from ctr.errors import UserError
+from ctr.metrics import METRICS
 from ctr.training import LogLoss, SquaredError
+from ctr.training.evaluate import in_turn, predictions
 
 LOGITS = torch.tensor([1.3, -0.2, 0.4, -1.7], dtype=torch.double)
 LABELS = torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.double)
@@ -106,3 +109,19 @@ def test_a_batch_whose_weights_are_all_0_has_the_loss_0():
     loss.backward()
     assert loss.item() == 0
     assert logits.grad.abs().sum() == 0
+
+
+class FourRows:
+    """O14's labels, as 0 and 1, in two batches."""
+
+    def batches(self):
+        ids, values = torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 1)
+        return iter([Batch(ids, values, torch.tensor([1.0, 0.0])) for _ in range(2)])
+
+
+@pytest.mark.parametrize(("clip", "expected"), [(False, 0.62849), (True, 0.5)])
+def test_o14_rmse_of_clipped_predictions(clip, expected):
+    objective = SquaredError(reduction="sum", plus_minus_one=True, clip=clip)
+    rows = predictions(FourRows(), in_turn(torch.tensor([1.3, -0.2, 0.4, -1.7], dtype=torch.double)), objective)
+    assert rows.targets.tolist() == [1, -1, 1, -1]
+    assert METRICS["rmse"].function(rows) == pytest.approx(expected, abs=5e-6)

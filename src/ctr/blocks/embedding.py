@@ -1,5 +1,7 @@
 """From slots to vectors: the feature table, and the sum of each field's slots."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -26,16 +28,42 @@ class FeatureEmbedding(nn.Module):
 
 
 class FieldPool(nn.Module):
-    """Sums the slots of each field, for models that think in fields: (B, S, D) -> (B, F, D)."""
+    """Sums the slots of each field, for models that think in fields: (B, S, D) -> (B, F, D).
+
+    With `fields`, names of some of the schema's, F counts these alone.
+    """
 
     members: Tensor
 
-    def __init__(self, schema: FeatureSchema):
+    def __init__(self, schema: FeatureSchema, fields: Sequence[str] | None = None):
         super().__init__()
+        chosen = schema.select(fields)
         members = torch.zeros(schema.num_fields, schema.num_slots)
         members[list(schema.slot_fields), torch.arange(schema.num_slots)] = 1.0
-        self.register_buffer("members", members, persistent=False)  # (F, S)
-        self.one_slot_each = schema.num_slots == schema.num_fields
+        self.register_buffer("members", members[list(chosen)], persistent=False)  # (F, S)
+        self.num_fields = len(chosen)
+        self.is_identity = self.num_fields == schema.num_slots
 
     def forward(self, xv: Tensor) -> Tensor:
-        return xv if self.one_slot_each else self.members.to(xv.dtype) @ xv
+        return xv if self.is_identity else self.members.to(xv.dtype) @ xv
+
+    def extra_repr(self) -> str:
+        return f"num_fields={self.num_fields}"
+
+
+class SlotSelect(nn.Module):
+    """The slots of some fields, for models that think in slots: (B, S, ...) -> (B, S', ...). With no list, all."""
+
+    chosen: Tensor
+
+    def __init__(self, schema: FeatureSchema, fields: Sequence[str] | None):
+        super().__init__()
+        slots = schema.slots(fields)
+        self.register_buffer("chosen", torch.tensor(slots), persistent=False)  # (S',)
+        self.is_identity = len(slots) == schema.num_slots
+
+    def forward(self, slots: Tensor) -> Tensor:
+        return slots if self.is_identity else slots.index_select(1, self.chosen)
+
+    def extra_repr(self) -> str:
+        return f"num_slots={len(self.chosen)}"

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ctr.blocks import MLP, BiInteraction, FeatureEmbedding, FeatureLinear, FieldPool
+from ctr.blocks import MLP, BiInteraction, FeatureEmbedding, FeatureLinear, FieldPool, LogitSum, SlotSelect
 from ctr.blocks.mlp import Activation, xavier_linear
 from ctr.schema import FeatureSchema
 
@@ -17,6 +17,8 @@ class DeepFM(nn.Module):
     Guo et al., "DeepFM", IJCAI 2017, equations 1, 2 and 4; V is shared. `fm_output: sum` is the paper's scalar
     y_FM; `vector` weighs its F first-order and D second-order components, as in ChenglongChen's implementation,
     with weights that start at 1, so that both forms start equal. `bias: true` adds w_0, which the paper leaves out.
+    `linear_fields` and `deep_fields` name the fields that w and V take, null for all; `weigh_logits` learns a weight
+    for each part.
     """
 
     def __init__(
@@ -31,30 +33,35 @@ class DeepFM(nn.Module):
         activation: Activation,
         dropout: float,
         batch_norm: bool,
+        linear_fields: Sequence[str] | None,
+        deep_fields: Sequence[str] | None,
+        weigh_logits: bool,
     ):
         super().__init__()
-        self.linear = FeatureLinear(schema, bias=bias)
+        self.linear = FeatureLinear(schema, bias=bias, fields=linear_fields)
         self.embedding = FeatureEmbedding(schema, embedding_dim, init_std=init_std)
-        self.fields = FieldPool(schema)
+        self.slots, self.fields = SlotSelect(schema, deep_fields), FieldPool(schema, deep_fields)
         self.bi_interaction = BiInteraction()
         if fm_output == "vector":
-            self.fm_weights = nn.Parameter(torch.ones(schema.num_fields + embedding_dim))
+            self.first = FieldPool(schema, linear_fields)
+            self.fm_weights = nn.Parameter(torch.ones(self.first.num_fields + embedding_dim))
         self.fm_output = fm_output
-        in_features = schema.num_fields * embedding_dim
+        in_features = self.fields.num_fields * embedding_dim
         self.mlp = MLP(in_features, hidden_dims, activation=activation, dropout=dropout, batch_norm=batch_norm)
         self.head = xavier_linear(self.mlp.out_features, 1)
+        self.sum = LogitSum(2, weighted=weigh_logits)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
         xv = self.embedding(ids, values)  # (B, S, D)
         deep = self.head(self.mlp(self.fields(xv).flatten(1))).squeeze(-1)  # (B,)
-        logits: Tensor = self.fm(ids, values, xv) + deep
+        logits: Tensor = self.sum(self.fm(ids, values, xv), deep)
         return logits
 
     def fm(self, ids: Tensor, values: Tensor, xv: Tensor) -> Tensor:
         """y_FM, (B,)."""
-        pairs = self.bi_interaction(xv)  # (B, D)
+        pairs = self.bi_interaction(self.slots(xv))  # (B, D)
         if self.fm_output == "sum":
             y: Tensor = self.linear(ids, values) + pairs.sum(dim=-1)
             return y
-        first = self.fields(self.linear.weight(ids, values)).squeeze(-1)  # (B, F)
+        first = self.first(self.linear.weight(ids, values)).squeeze(-1)  # (B, F)
         return self.linear.bias + torch.cat([first, pairs], dim=-1) @ self.fm_weights

@@ -44,9 +44,10 @@ def read_groups(config: Mapping[str, Mapping[str, float]]) -> list[Group]:
 
 
 def group_of(parameter_name: str) -> str:
-    """The group of a parameter: that of its top-level block, by name; what is no table belongs to the network."""
-    block = parameter_name.split(".")[0]
-    return block if block in GROUPS else "network"
+    """The group of a parameter, by the name of its top-level block: `embedding` or `..._embedding`, `linear` or
+    `..._linear`; all others belong to the network."""
+    kind = parameter_name.split(".")[0].split("_")[-1]
+    return kind if kind in GROUPS else "network"
 
 
 class GroupedOptimizer:
@@ -130,8 +131,8 @@ def _row_tables(model: nn.Module, make: TableOptimizer, groups: list[Group]) -> 
         for name, m in model.named_modules()
         if isinstance(m, nn.Embedding)
     }
-    if len({len(weight) for weight in tables.values()}) != 1:
-        return
+    if len({len(weight) for weight in tables.values()}) != 1 or any(hasattr(m, "reads_ids") for m in model.modules()):
+        return  # a block that looks at the ids themselves, as hashed crosses do, would see other numbers
     settings = {group.name: group for group in groups}
     for name, weight in tables.items():
         group = settings[group_of(name)]
