@@ -1,7 +1,8 @@
 """What every shipped model owes, for every file of configs/model.
 
-Forms that a file names and does not choose are held to it as well: `VARIANTS` of tests/models/test_<model>.py says
-which, each as the arguments that differ from the file's.
+A page src/ctr/models/<model>.py has its tests in tests/models/test_<model>.py, and may have several YAMLs. Forms that
+none of them chooses are held to the contract as well: `VARIANTS` of the test file says which, each as the arguments
+that differ from those of configs/model/<model>.yaml.
 """
 
 import importlib
@@ -19,11 +20,11 @@ from ctr.schema import FeatureSchema, Field, FieldKind
 from tests.conftest import ROOT, mixed_schema, random_batch
 
 CONFIGS = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "configs/model").glob("*.yaml"))}
-TESTS = {name: importlib.import_module(f"tests.models.test_{name}") for name in CONFIGS}
+PAGES = sorted(path.stem for path in (ROOT / "src/ctr/models").glob("[!_]*.py"))
 VARIANTS = {
-    f"{name} {variant}": CONFIGS[name] | changes
-    for name, module in TESTS.items()
-    for variant, changes in getattr(module, "VARIANTS", {}).items()
+    f"{page} {variant}": CONFIGS[page] | changes
+    for page in PAGES
+    for variant, changes in getattr(importlib.import_module(f"tests.models.test_{page}"), "VARIANTS", {}).items()
 }
 SCHEMA = mixed_schema()
 
