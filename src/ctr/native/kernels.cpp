@@ -493,7 +493,10 @@ static void units_backward(const T* __restrict grad, const T* __restrict x, cons
     const float scale = 65536.0f / (65536.0f - (float)dropped);
     std::vector<float> a((size_t)H, 1.0f), b0((size_t)H, 0.0f), c0((size_t)H, 0.0f);
     std::vector<double> sums((size_t)H), products((size_t)H);
-    const auto active = [=](i64 i) { return read(y[i]) != 0.0f ? read(grad[i]) * scale : 0.0f; };
+    const auto active = [=](i64 i) {
+        const float g = read(grad[i]) * scale;  // read in any case: a load behind a condition would not be vectorised
+        return read(y[i]) != 0.0f ? g : 0.0f;
+    };
     if (norm) {
         column_sums(B, H, sums.data(), products.data(), threads, [=](i64 i, i64 h, float& sum, float& product) {
             const float g = active(i);
