@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
 
 from ctr.errors import UserError
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+from ctr.training.memory import keep_freed
 
 Precision = Literal["fp32", "bf16"]
 Choice = Literal["auto", "fp32", "bf16"]
@@ -36,17 +34,8 @@ def use_threads(count: int | None) -> int:
             raise UserError(f"threads must be at least 1, found {count}")
         torch.set_num_threads(count)
     torch.set_flush_denormal(True)
-    _keep_memory()
+    keep_freed()
     return torch.get_num_threads()
-
-
-def _keep_memory() -> None:
-    """Has glibc keep the memory of freed activations for the next step, where it would give it back to the system and
-    pay for every page again: a third of a DeepFM's step. Tables, above the threshold, are not affected."""
-    with suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, 64 * 2**20)
-        mallopt(M_TRIM_THRESHOLD, 256 * 2**20)
 
 
 def find_precision(choice: Choice, device: torch.device) -> tuple[Precision, str]:

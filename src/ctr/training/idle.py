@@ -103,12 +103,12 @@ class Idle:
 
     def _replay(self, table: Tensor, states: States, rows: Tensor) -> None:
         """Each missed step as the dense optimizer makes it, on all rows that missed it."""
-        last, order = self.touched[rows].sort(stable=True)
-        rows, last = rows[order], last.cpu()
+        last, order = self.touched.index_select(0, rows).sort(stable=True)
+        rows, last = rows.index_select(0, order), last.cpu()
         for step in range(int(last[0]) + 1, self.now + 1):
             idle = rows[: int(torch.searchsorted(last, step))]
             lr, scale = self.lrs[step - self.base - 1], self.scales[step - self.base - 1]
-            self.rule.step(table, states, idle, table[idle] * (self.l2 * scale), lr, step)
+            self.rule.step(table, states, idle, table.index_select(0, idle).mul_(self.l2 * scale), lr, step)
 
     def _skip(self, table: Tensor, states: States, rows: Tensor | None) -> None:
         """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
@@ -120,11 +120,11 @@ class Idle:
             calls.call("adam_catch_up", table, first, second, self.touched, rows, *numbers, *sums)
             return
         chosen = torch.arange(len(table), device=table.device) if rows is None else rows
-        at = (self.touched[chosen] - self.base).long().clamp(max=len(self.lrs))
-        kept, moved, offset, shrink1, shrink2 = sums[:, at].unsqueeze(2)
-        m, v = first[chosen], second[chosen]
+        at = (self.touched.index_select(0, chosen) - self.base).long().clamp(max=len(self.lrs))
+        kept, moved, offset, shrink1, shrink2 = sums.index_select(1, at).unsqueeze(2)
+        m, v = first.index_select(0, chosen), second.index_select(0, chosen)
         away = torch.where(m == 0, 0, moved * m / (v.sqrt() + offset))
-        table.index_copy_(0, chosen, kept * table[chosen] - away)
+        table.index_copy_(0, chosen, table.index_select(0, chosen).mul_(kept).sub_(away))
         first.index_copy_(0, chosen, m * shrink1)
         second.index_copy_(0, chosen, v * shrink2)
         self.touched.index_fill_(0, chosen, self.now + 1)

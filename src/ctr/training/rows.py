@@ -18,6 +18,7 @@ from torch.func import functional_call
 from ctr import native
 from ctr.native import calls
 from ctr.training.idle import Idle
+from ctr.training.memory import in_large_pages
 from ctr.training.profile import phase
 from ctr.training.rules import Rule, States
 
@@ -42,6 +43,8 @@ class Table:
         self.trained = self.weight.requires_grad
         self.states = self.rule.states(self.weight.data, self.lr) if self.trained else {}
         self.idle = Idle(self.weight.data, self.rule, self.l2, self.momentum, self.trained)
+        for tensor in (self.weight.data, *self.states.values(), self.idle.touched):
+            in_large_pages(tensor)
 
 
 class RowTables:
@@ -51,7 +54,6 @@ class RowTables:
         self.tables = list(tables)
         self.rows = torch.empty(0, dtype=torch.int64)
         self.steps = 0
-        self.scratch: Tensor | None = None
         self.open = False  # is there a forward whose step has not been made?
 
     def forward(self, model: nn.Module, ids: Tensor, values: Tensor) -> Tensor:
@@ -62,9 +64,7 @@ class RowTables:
             if self.open:
                 for table in self.tables:
                     table.idle.not_stepped(self.rows)
-            if self.scratch is None and not native.serves(ids):
-                self.scratch = torch.empty(len(self.tables[0].weight), dtype=torch.int32, device=ids.device)
-            self.rows, local = distinct(ids, len(self.tables[0].weight), self.scratch)
+            self.rows, local = distinct(ids, len(self.tables[0].weight))
             self.open = True
             for table in self.tables:
                 table.idle.catch_up(table.weight.data, table.states, self.rows)
@@ -112,21 +112,19 @@ class RowTables:
             self.steps = int(tensors["tables.steps"])
 
 
-def distinct(ids: Tensor, num_rows: int, scratch: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The different ids of a batch, (U,), and each slot's place among them, (B, S). Raises IndexError for one that is
-    no row of a table of `num_rows`. `scratch` is (num_rows,) int32 of any content, where one is at hand."""
+def distinct(ids: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
+    """The different ids of a batch, (U,), and each slot's place among them, (B, S). Raises IndexError for one
+    that is no row of a table of `num_rows`."""
     if native.serves(ids):
         rows, local, occurrences = calls.distinct(ids)
         local.occurrences, local.checked = occurrences, len(rows)  # type: ignore[attr-defined]
     else:
-        if scratch is None:
-            scratch = torch.empty(num_rows, dtype=torch.int32, device=ids.device)
-        flat = ids.flatten()
-        slots = torch.arange(len(flat), dtype=torch.int32, device=ids.device)
-        scratch[flat] = slots  # of slots with the same id one wins, no matter which
-        rows = flat[scratch[flat] == slots].sort().values
-        scratch[rows] = slots[: len(rows)]
-        local = scratch[ids]
+        ordered, slots = ids.flatten().sort()
+        another = torch.ones_like(ordered, dtype=torch.bool)  # than the one before
+        torch.ne(ordered[1:], ordered[:-1], out=another[1:])
+        rows = ordered.masked_select(another).long()
+        places = another.cumsum(0).sub_(1)
+        local = torch.empty_like(places).scatter_(0, slots, places).view(ids.shape)
     if len(rows) and not 0 <= rows.min() <= rows.max() < num_rows:
         raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
     return rows, local
@@ -138,4 +136,4 @@ def gather(table: Tensor, rows: Tensor) -> Tensor:
         out = table.new_empty(len(rows), table.shape[1])
         calls.call("gather", table, rows, len(rows), table.shape[1], out)
         return out
-    return table[rows]
+    return table.index_select(0, rows)  # of several ways to say so, the one that is not slow on a CPU

@@ -42,9 +42,10 @@ class AdamRule:
             numbers = (lr, self.decay, beta2, 1 - beta1, 1 - beta2, eps, c1, c2)
             calls.call("adam_rows", table, first, second, rows, len(rows), table.shape[1], grad, *map(float, numbers))
             return
-        m, v = first[rows].lerp_(grad, 1 - beta1), second[rows].mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
+        m = first.index_select(0, rows).lerp_(grad, 1 - beta1)
+        v = second.index_select(0, rows).mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
         moved = (m * (lr / c1)).div_((v / c2).sqrt_().add_(eps))
-        table.index_copy_(0, rows, table[rows].mul_(1 - lr * self.decay).sub_(moved))
+        table.index_copy_(0, rows, table.index_select(0, rows).mul_(1 - lr * self.decay).sub_(moved))
         first.index_copy_(0, rows, m)
         second.index_copy_(0, rows, v)
 
@@ -64,9 +65,9 @@ class AdagradRule:
             width = table.shape[1]
             calls.call("adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
             return
-        sums = squares[rows].addcmul_(grad, grad)
+        sums = squares.index_select(0, rows).addcmul_(grad, grad)
         moved = torch.where(grad == 0, 0, lr * grad / (sums.sqrt() + self.eps))
-        table.index_copy_(0, rows, table[rows] - moved)
+        table.index_copy_(0, rows, table.index_select(0, rows).sub_(moved))
         squares.index_copy_(0, rows, sums)
 
 
@@ -86,9 +87,9 @@ class RowwiseAdagradRule:
             calls.call("rowwise_adagrad_rows", table, squares, rows, len(rows), width, grad, float(lr), float(self.eps))
             return
         mean = grad.square().mean(dim=1)
-        sums = squares[rows] + mean
+        sums = squares.index_select(0, rows).add_(mean)
         rates = torch.where(mean == 0, 0, lr / (sums.sqrt() + self.eps))
-        table.index_copy_(0, rows, table[rows] - rates.unsqueeze(1) * grad)
+        table.index_copy_(0, rows, table.index_select(0, rows).sub_(rates.unsqueeze(1) * grad))
         squares.index_copy_(0, rows, sums)
 
 
@@ -105,8 +106,10 @@ class FTRLRule:
         return ftrl_states(table, lr, self.beta, self.l1, self.l2)
 
     def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
-        of_rows = {name: state[rows] for name, state in states.items()}
-        table.index_copy_(0, rows, ftrl_step(table[rows], of_rows, grad, lr, self.beta, self.l1, self.l2))
+        of_rows = {name: state.index_select(0, rows) for name, state in states.items()}
+        table.index_copy_(
+            0, rows, ftrl_step(table.index_select(0, rows), of_rows, grad, lr, self.beta, self.l1, self.l2)
+        )
         for name, state in states.items():
             state.index_copy_(0, rows, of_rows[name])
 

