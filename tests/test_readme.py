@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -114,9 +115,17 @@ def test_every_make_target_exists_and_its_arguments_compose(command):
         assert run(["train.py", *arguments, "--cfg", "job"]).returncode == 0
 
 
-def test_the_table_of_models_is_complete():
+def test_the_table_of_models_is_what_the_pages_and_their_tests_say():
+    written = runpy.run_path(str(ROOT / "scripts/model_table.py"))["written"]
+    assert written(TEXTS["README.md"]) == TEXTS["README.md"], "run python scripts/model_table.py"
+
+
+def test_every_model_has_a_row_with_a_paper_and_a_test():
+    rows = [line.split(" | ") for line in TEXTS["README.md"].splitlines() if line.startswith("| `")]
+    named = {name: row for row in rows for name in re.findall("`([^`]+)`", row[0])}
     for path in (ROOT / "configs" / "model").glob("*.yaml"):
-        assert f"| `{path.stem}` |" in TEXTS["README.md"]
+        _, what, paper, held = named[path.stem]
+        assert min(len(what), len(paper), len(held)) > 3, path.stem
 
 
 def test_every_file_that_the_texts_name_exists():
