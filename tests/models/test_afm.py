@@ -1,4 +1,4 @@
-"""the softmax over pairs, written out; FM over the number of pairs at h = 0, p = 1; counts of the authors and of BARS"""
+"""the softmax over pairs, written out; FM over the number of pairs at h = 0, p = 1; the authors' and BARS's counts"""
 
 import itertools
 

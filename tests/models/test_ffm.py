@@ -1,4 +1,4 @@
-"""the double sum over slots; worked value (O8); equals FM with equal vectors; 490,400 parameters on Frappe as in BARS"""
+"""the double sum over slots; worked value (O8); FM with equal vectors; 490,400 parameters on Frappe, as BARS prints"""
 
 import itertools
 
