@@ -2,6 +2,7 @@
 
 import pytest
 import yaml
+from torch import nn
 
 from ctr.app import claim
 from ctr.app.config import build, check, plain
@@ -34,11 +35,12 @@ def test_every_choice_of_every_group_passes_check(group, choice, monkeypatch):
 
 
 FNN_ONLY = {"fnn", "fnn_bars"}  # chains of FNN, which has no `bias` to hand to its FM stage
+WITHOUT_VECTORS = {"lr", "poly2"}  # an FM has nothing to give them that they do not learn themselves
 CHAINS = [
     (model, stages)
     for model in choices("model")
     for stages in choices("stages")
-    if stages == "none" or (model == "fnn") == (stages in FNN_ONLY)
+    if stages == "none" or ((model == "fnn") == (stages in FNN_ONLY) and model not in WITHOUT_VECTORS)
 ]
 
 
@@ -109,6 +111,9 @@ def test_every_optimizer_trains_all_parameters_of_every_model(optimizer, tmp_pat
     trainer = composed_trainer(f"optimizer@trainer.optimizer={optimizer}", "trainer.max_steps=2")
     for name in choices("model"):
         net = builders.model(name)
+        for module in net.modules():
+            if isinstance(module, nn.Embedding):  # so large that no step drowns in the rounding of float32
+                nn.init.normal_(module.weight, std=0.5)
         before = builders.weights(net)
         builders.fit(trainer, net, tmp_path / name)
         after = builders.weights(net)

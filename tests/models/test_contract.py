@@ -15,7 +15,7 @@ import yaml
 from torch.nn import functional
 
 import ctr.models
-from ctr.blocks import Dropout, FeatureEmbedding, FeatureLinear
+from ctr.blocks import Dropout, FeatureEmbedding, FeatureLinear, HashedPairs
 from ctr.schema import FeatureSchema, Field, FieldKind
 from tests.conftest import ROOT, mixed_schema, random_batch
 
@@ -132,6 +132,7 @@ def test_first_order_weights_and_vectors_have_their_names(model):
     for name, block in model.named_children():
         assert isinstance(block, FeatureLinear) == (name.split("_")[-1] == "linear"), name
         assert isinstance(block, FeatureEmbedding) <= (name.split("_")[-1] == "embedding"), name
+        assert isinstance(block, HashedPairs) == (name.split("_")[-1] == "crosses"), name
     assert {"linear", "embedding"} & {name for name, _ in model.named_children()}
 
 

@@ -51,7 +51,8 @@ def backward(net: nn.Module, optimizer: GroupedOptimizer) -> None:
 
 
 def group_by_hand(name: str) -> str:
-    return next((group for group in ("embedding", "linear") if name.startswith(f"{group}.")), "network")
+    kind = name.split(".")[0].split("_")[-1]
+    return {"embedding": "embedding", "linear": "linear", "crosses": "linear"}.get(kind, "network")
 
 
 def decayed_by_hand(net: nn.Module) -> list[str]:

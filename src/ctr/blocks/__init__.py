@@ -1,19 +1,30 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
+from ctr.blocks.anova import AnovaKernel
+from ctr.blocks.crosses import HashedPairs
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
+from ctr.blocks.field_aware import FieldAware
 from ctr.blocks.interaction import BiInteraction, FMInteraction
 from ctr.blocks.linear import FeatureLinear, LogitSum
 from ctr.blocks.mlp import MLP
+from ctr.blocks.pair_attention import PairAttention
+from ctr.blocks.pairs import Pairs, WeightedPairs
 
 __all__ = [
     "MLP",
+    "AnovaKernel",
     "BiInteraction",
     "Dropout",
     "FMInteraction",
     "FeatureEmbedding",
     "FeatureLinear",
+    "FieldAware",
     "FieldPool",
+    "HashedPairs",
     "LogitSum",
+    "PairAttention",
+    "Pairs",
     "SlotSelect",
+    "WeightedPairs",
 ]
