@@ -1,10 +1,13 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
+from ctr.blocks.convolution import FieldConvolutions, PMaxPool
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
 from ctr.blocks.interaction import BiInteraction, FMInteraction
 from ctr.blocks.linear import FeatureLinear, LogitSum
 from ctr.blocks.mlp import MLP
+from ctr.blocks.product import InnerProducts, KernelProducts, OuterProduct, ThetaProducts
+from ctr.blocks.residual import ResidualUnit
 
 __all__ = [
     "MLP",
@@ -13,7 +16,14 @@ __all__ = [
     "FMInteraction",
     "FeatureEmbedding",
     "FeatureLinear",
+    "FieldConvolutions",
     "FieldPool",
+    "InnerProducts",
+    "KernelProducts",
     "LogitSum",
+    "OuterProduct",
+    "PMaxPool",
+    "ResidualUnit",
     "SlotSelect",
+    "ThetaProducts",
 ]
