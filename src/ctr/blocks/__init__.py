@@ -1,11 +1,13 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
 from ctr.blocks.convolution import FieldConvolutions, PMaxPool
+from ctr.blocks.crosses import HashedPairs
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
 from ctr.blocks.interaction import BiInteraction, FMInteraction
 from ctr.blocks.linear import FeatureLinear, LogitSum
 from ctr.blocks.mlp import MLP
+from ctr.blocks.pairs import Pairs
 from ctr.blocks.product import InnerProducts, KernelProducts, OuterProduct, ThetaProducts
 from ctr.blocks.residual import ResidualUnit
 
@@ -18,11 +20,13 @@ __all__ = [
     "FeatureLinear",
     "FieldConvolutions",
     "FieldPool",
+    "HashedPairs",
     "InnerProducts",
     "KernelProducts",
     "LogitSum",
     "OuterProduct",
     "PMaxPool",
+    "Pairs",
     "ResidualUnit",
     "SlotSelect",
     "ThetaProducts",
