@@ -105,9 +105,13 @@ def test_kernels_start_xavier_normal():
 @pytest.mark.parametrize(
     ("make", "fits", "too_many", "message"),
     [
-        (InnerProducts, 512, 513, "513 fields, 131328 pairs, would take 1.0 MiB"),
-        (lambda num_fields: KernelProducts(num_fields, 8), 181, 182, "182 fields, 16471 pairs, would take 1.0 MiB"),
-        (InnerProducts, 2, 4000, "61.0 MiB an example, 244 GiB in a batch of 4096; .* outer=superposition"),
+        (InnerProducts, 447, 448, "448 fields in pairs: 100,128 pairs an example take at least 4.9 GB.*inner=theta"),
+        (
+            lambda num_fields: KernelProducts(num_fields, 10),
+            141,
+            142,
+            "142 fields of 10 numbers in pairs: 100,110 pairs an example take at least 4.9 GB.*outer=superposition",
+        ),
     ],
 )
 def test_more_pairs_than_fit_are_refused_with_an_estimate(make, fits, too_many, message):

@@ -107,11 +107,11 @@ def test_bars_logs_these_numbers_of_parameters(num_features, num_fields, expecte
 
 @pytest.mark.usefixtures("_no_memory")
 def test_more_pairs_than_fit_are_refused_and_the_papers_forms_take_them():
-    """600 fields are 179,700 pairs."""
     schema = categorical(1000, 600)
-    for forms in ({"inner": "pairs", "outer": "none"}, {"inner": "none", "outer": "kernel"}):
-        with pytest.raises(UserError, match=r"600 fields, 179700 pairs.*inner=theta and outer=superposition"):
-            make("pnn", schema, **forms)
+    with pytest.raises(UserError, match="600 fields in pairs: 179,700 pairs an example"):
+        make("pnn", schema, inner="pairs", outer="none")
+    with pytest.raises(UserError, match="600 fields of 4 numbers in pairs: 718,800 pairs an example"):
+        make("pnn", schema, inner="none", outer="kernel")
     make("pnn", schema, inner="theta", outer="superposition")
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from ctr.blocks.memory import check_pairs
+from ctr.blocks.pairs import pair_indices
 from ctr.errors import UserError
-
-FLOATS = 1 << 18  # that the products of one example may take: 1 MiB, or 4 GiB in a batch of 4096
 
 
 class InnerProducts(nn.Module):
@@ -21,7 +21,7 @@ class InnerProducts(nn.Module):
 
     def __init__(self, num_fields: int):
         super().__init__()
-        i, j = _pairs(num_fields, num_fields**2)
+        i, j = _pairs(num_fields, f"{num_fields} fields in pairs", 1, "inner=theta")
         self.out_features = len(i)
         self.register_buffer("places", i * num_fields + j, persistent=False)  # (P,) of the F * F products
 
@@ -75,10 +75,11 @@ class KernelProducts(nn.Module):
 
     def __init__(self, num_fields: int, embedding_dim: int):
         super().__init__()
-        i, j = _pairs(num_fields, num_fields * (num_fields - 1) * embedding_dim)
+        what = f"{num_fields} fields of {embedding_dim} numbers in pairs"
+        i, j = _pairs(num_fields, what, embedding_dim, "outer=superposition")
         self.out_features = len(i)
-        self.register_buffer("i", i, persistent=False)  # (P,)
-        self.register_buffer("j", j, persistent=False)
+        self.register_buffer("i", i.contiguous(), persistent=False)  # (P,)
+        self.register_buffer("j", j.contiguous(), persistent=False)
         self.kernels = nn.Parameter(torch.randn(len(i), embedding_dim, embedding_dim) / embedding_dim**0.5)  # (P, D, D)
 
     def forward(self, fields: Tensor) -> Tensor:
@@ -87,15 +88,10 @@ class KernelProducts(nn.Module):
         return (left * by_field.index_select(0, self.j)).sum(dim=-1).T
 
 
-def _pairs(num_fields: int, floats: int) -> tuple[Tensor, Tensor]:
-    """All i < j, each (P,). Refuses more fields than fit, with `floats` numbers for the products of an example."""
+def _pairs(num_fields: int, what: str, numbers: int, other: str) -> Tensor:
+    """All i < j, (2, P), where the products of an example, with so many numbers a pair, fit into a batch."""
     if num_fields < 2:
         raise UserError("products of fields need two fields or more; found 1")
-    if floats > FLOATS:
-        raise UserError(
-            f"the products of {num_fields} fields, {num_fields * (num_fields - 1) // 2} pairs, would take "
-            f"{floats / 2**18:.1f} MiB an example, {floats / 2**16:.0f} GiB in a batch of 4096; the limit is 1 MiB an "
-            f"example. inner=theta and outer=superposition do not list the pairs; or leave fields out of the dataset"
-        )
-    i, j = torch.triu_indices(num_fields, num_fields, offset=1)
-    return i, j
+    remedy = f"{other} lists no pairs, or leave fields out of the dataset"
+    check_pairs(num_fields * (num_fields - 1) // 2 * numbers, what, remedy)
+    return pair_indices(num_fields)

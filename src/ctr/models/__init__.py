@@ -10,5 +10,6 @@ from ctr.models.fnn import FNN
 from ctr.models.nfm import NFM
 from ctr.models.pnn import PNN
 from ctr.models.rnn import RNN
+from ctr.models.wide_deep import WideDeep
 
-__all__ = ["CCPM", "DNN", "FM", "FMDNN", "FNN", "NFM", "PNN", "RNN", "DeepCrossing", "DeepFM"]
+__all__ = ["CCPM", "DNN", "FM", "FMDNN", "FNN", "NFM", "PNN", "RNN", "DeepCrossing", "DeepFM", "WideDeep"]
