@@ -2,21 +2,20 @@
 
 import pytest
 import torch
+import yaml
 
 from ctr import native
-from tests.conftest import mixed_schema, random_batch
+from tests.conftest import ROOT, mixed_schema, random_batch
 from tests.native.cases import names_called, threads
 from tests.training import builders
 from tests.training.builders import MODELS
 from tests.training.tables import grouped, lazy, step
 
-RELU = {"nfm": {"activation": "relu"}, "deepfm": {"activation": "relu"}, "fnn": {"activation": "relu"}}
-WITHOUT_DROPOUT = {
-    "fm": {},
-    "nfm": {"pooling_dropout": 0.0, "hidden_dropout": 0.0},
-    "deepfm": {"dropout": 0.0},
-    "fnn": {"dropout": 0.0},
+CONFIGS = {name: yaml.safe_load((ROOT / f"configs/model/{name}.yaml").read_text()) for name in MODELS}
+RELU = {
+    name: {"activation": "relu"} for name, config in CONFIGS.items() if {"activation", "hidden_dims"} <= set(config)
 }
+WITHOUT_DROPOUT = {name: {key: 0.0 for key in config if key.endswith("dropout")} for name, config in CONFIGS.items()}
 every_model = pytest.mark.parametrize("name", MODELS)
 
 
@@ -54,5 +53,5 @@ def test_plain_pytorch_gives_the_same_training_but_for_roundings(name, monkeypat
     ours = trained(name, 2, **WITHOUT_DROPOUT[name])
     expected = {"adam_rows", "adam_catch_up", "gather"} | ({"units_f32"} if name in RELU else set())
     assert expected <= set(names)
-    native.use("plain")
-    torch.testing.assert_close(ours, trained(name, 2, **WITHOUT_DROPOUT[name]), rtol=1e-3, atol=1e-4)
+    native.use("plain")  # where the gradient of a bias before a batch norm is a rounding error, and here it is 0
+    torch.testing.assert_close(ours, trained(name, 2, **WITHOUT_DROPOUT[name]), rtol=1e-3, atol=5e-4)

@@ -51,14 +51,15 @@ def backward(net: nn.Module, optimizer: GroupedOptimizer) -> None:
 
 
 def group_by_hand(name: str) -> str:
-    return next((group for group in ("embedding", "linear") if name.startswith(f"{group}.")), "network")
+    kind = name.split(".")[0].split("_")[-1]
+    return {"embedding": "embedding", "linear": "linear", "crosses": "linear"}.get(kind, "network")
 
 
 def decayed_by_hand(net: nn.Module) -> list[str]:
     """All trained parameters but biases and batch norms."""
     norms = [name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm1d)]
     trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
-    return [n for n in trained if n.split(".")[-1] != "bias" and n.rpartition(".")[0] not in norms]
+    return [n for n in trained if not n.split(".")[-1].startswith("bias") and n.rpartition(".")[0] not in norms]
 
 
 def with_penalty(net: nn.Module, l2: dict[str, float]) -> Tensor:

@@ -19,10 +19,9 @@ class ResidualUnit(nn.Module):
         self.inner = xavier_linear(in_features, width)
         self.outer = xavier_linear(width, in_features)
         self.activation = ACTIVATIONS[activation]()
-        self.norm = nn.BatchNorm1d(in_features) if batch_norm else nn.Identity()
+        self.norm = nn.BatchNorm1d(in_features) if batch_norm else None
         self.undropped, self.dropout = Dropout(0.0), Dropout(dropout)
 
     def forward(self, inputs: Tensor) -> Tensor:
         hidden = units(inputs, self.inner, None, self.activation, self.undropped)  # (B, width)
-        outputs: Tensor = self.dropout(self.activation(self.norm(inputs + self.outer(hidden))))
-        return outputs
+        return units(hidden, self.outer, self.norm, self.activation, self.dropout, plus=inputs)  # (B, in_features)
