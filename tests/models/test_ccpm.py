@@ -1,4 +1,4 @@
-"""convolutions, pooling and head by plain loops; the parameters that its definition counts; blind to nothing"""
+"""convolutions, pooling and head by plain loops; the parameters that its definition counts"""
 
 import pytest
 import torch

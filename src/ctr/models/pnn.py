@@ -23,8 +23,8 @@ from ctr.schema import FeatureSchema
 class PNN(nn.Module):
     """logit = head(MLP(l_1)), l_1 = act(W_z z + l_p + b_1), z = [f_1; ...; f_F], l_p = W_p p for products p of pairs.
 
-    Qu et al., "Product-based Neural Networks for User Response Prediction", ICDM 2016, equations 2 to 14. W_z z + W_p p
-    is one layer on [z; p], and so it is written here. IPNN: `inner: pairs` has p = all <f_i, f_j>, i < j, as the
+    Qu et al., "Product-based Neural Networks for User Response Prediction", ICDM 2016, equations 11 and 14. W_z z +
+    W_p p is one layer on [z; p], and so it is written here. IPNN: `inner: pairs` has p = all <f_i, f_j>, i < j, as the
     authors' code of 2017, FuxiCTR and BARS; `theta` is the paper's equation 11, whose factorized W_p makes l_p^n =
     || sum_i theta_i^n f_i ||^2 for hidden unit n. OPNN: `outer: superposition` has p = f_S f_S^T, f_S = sum_i f_i,
     equation 14; `kernel` has p = all f_i^T K_ij f_j, i < j, the authors' code of 2017. PNN*: both. Neither: DNN. With
