@@ -60,6 +60,15 @@ def test_it_says_how_wide_its_output_is():
     assert MLP(5, [7, 3]).out_features == 3
 
 
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_what_is_given_as_plus_is_added_to_the_sums_of_the_first_layer(batch_norm):
+    mlp = MLP(4, [3, 2], batch_norm=batch_norm).double()
+    inputs, plus = torch.randn(50, 4, dtype=torch.double), torch.randn(50, 3, dtype=torch.double)
+    first, rest = mlp.layers[: mlp.per_layer], mlp.layers[mlp.per_layer :]
+    expected = rest(first[1:](first[0](inputs) + plus))
+    torch.testing.assert_close(mlp(inputs, plus), expected)
+
+
 def test_batch_norm_comes_before_the_activation():
     torch.manual_seed(0)
     mlp = MLP(4, [3], activation="sigmoid", batch_norm=True).double()

@@ -2,7 +2,8 @@
 
 A page src/ctr/models/<model>.py has its tests in tests/models/test_<model>.py, and may have several YAMLs. Forms that
 none of them chooses are held to the contract as well: `VARIANTS` of the test file says which, each as the arguments
-that differ from those of configs/model/<model>.yaml.
+that differ from those of configs/model/<model>.yaml. An argument that is read in some company only has that company in
+its `READ_WITH`.
 """
 
 import importlib
@@ -41,6 +42,10 @@ def model(config):
 
 def model_class(config):
     return getattr(ctr.models, config["_target_"].removeprefix("ctr.models."))
+
+
+def page_of(config):
+    return model_class(config).__module__.split(".")[-1]
 
 
 def options(config):
@@ -93,19 +98,22 @@ def test_the_yaml_lists_every_argument_and_no_other(config):
 
 
 def another(value, annotation):
-    """Another value of this argument. A list of fields is null or names some."""
+    """Another value of this argument. A list of fields is null or names some; one of pairs of fields may be empty."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
         return next(choice for choice in typing.get_args(annotation) if choice != value)
-    if value is None:
-        return ["user", "price"]
-    return [*value, 3] if isinstance(value, list) else value + (1 if isinstance(value, int) else 0.05)
+    if value is None or value == []:
+        return [["user", "price"]] if "Sequence[collections.abc.Sequence" in str(annotation) else ["user", "price"]
+    if isinstance(value, list):
+        return [*value[:-1], value[-1] + 1]
+    return value + (1 if isinstance(value, int) else 0.05)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_every_argument_is_read(config):
     """Another value of any one of them makes a model of other blocks or other weights."""
+    company = getattr(importlib.import_module(f"tests.models.test_{page_of(config)}"), "READ_WITH", {})
 
     def made(changed):
         torch.manual_seed(0)
@@ -115,7 +123,9 @@ def test_every_argument_is_read(config):
     hints = typing.get_type_hints(model_class(config).__init__)
     changes = {name: another(value, hints[name]) for name, value in options(config).items()}
     assert made({}) == made({})
-    assert not [name for name, value in changes.items() if made({name: value}) == made({})]
+    for name, value in changes.items():
+        others = company.get(name, {})
+        assert made(others | {name: value}) != made(others), name
 
 
 def test_logits_are_one_finite_number_per_example(model):
@@ -176,10 +186,10 @@ def test_the_order_of_a_fields_slots_does_not_matter(model):
 
 def test_the_value_of_a_number_counts(model):
     ids, values, _ = rows()
-    doubled = values.clone()
-    doubled[:, 4] *= 2
+    larger = values.clone()
+    larger[:, 4] += 1
     model.eval()
-    assert (model(ids, values) - model(ids, doubled)).abs().min() > 1e-6
+    assert (model(ids, values) - model(ids, larger)).abs().min() > 1e-6
 
 
 def test_rows_do_not_see_each_other_when_the_model_scores(model):

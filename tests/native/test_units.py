@@ -215,3 +215,21 @@ def test_the_kernels_are_what_runs_and_one_row_is_left_to_plain_pytorch(monkeypa
     for rows in (2, 1):
         run(modules, torch.randn(rows, 4), torch.randn(rows, 5))
     assert names == ["units_f32", "units_backward_f32"]
+
+
+@given(layers())
+def test_what_is_given_as_plus_is_as_inputs_more_with_weights_of_one(case):
+    modules, inputs, upstream = case
+    plus = torch.randn_like(upstream).requires_grad_()
+    state = torch.get_rng_state()
+    value = units(inputs, *modules, plus=plus)
+    grads = torch.autograd.grad(value, [plus, *modules.parameters()], upstream)
+    wider = copy.deepcopy(modules)
+    wider[0].weight = nn.Parameter(torch.cat([modules[0].weight.detach(), torch.eye(upstream.shape[1])], dim=1))
+    torch.set_rng_state(state)
+    more = torch.cat([inputs, plus.detach()], dim=1).requires_grad_()
+    expected = units(more, *wider)
+    both, *others = torch.autograd.grad(expected, [more, *wider.parameters()], upstream)
+    others = [other[:, : inputs.shape[1]] if other.dim() == 2 else other for other in others]
+    truths = [expected.detach(), both[:, inputs.shape[1] :], *others]
+    close([value.detach(), *grads], [truth.double() for truth in truths], tolerance=1e-4)

@@ -59,7 +59,7 @@ def decayed_by_hand(net: nn.Module) -> list[str]:
     """All trained parameters but biases and batch norms."""
     norms = [name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm1d)]
     trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
-    return [n for n in trained if n.split(".")[-1] != "bias" and n.rpartition(".")[0] not in norms]
+    return [n for n in trained if not n.split(".")[-1].startswith("bias") and n.rpartition(".")[0] not in norms]
 
 
 def with_penalty(net: nn.Module, l2: dict[str, float]) -> Tensor:

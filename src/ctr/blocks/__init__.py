@@ -1,6 +1,7 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
 from ctr.blocks.anova import AnovaKernel
+from ctr.blocks.convolution import FieldConvolutions, PMaxPool
 from ctr.blocks.crosses import HashedPairs
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
@@ -10,6 +11,8 @@ from ctr.blocks.linear import FeatureLinear, LogitSum
 from ctr.blocks.mlp import MLP
 from ctr.blocks.pair_attention import PairAttention
 from ctr.blocks.pairs import Pairs, WeightedPairs
+from ctr.blocks.product import InnerProducts, KernelProducts, OuterProduct, ThetaProducts
+from ctr.blocks.residual import ResidualUnit
 
 __all__ = [
     "MLP",
@@ -20,11 +23,18 @@ __all__ = [
     "FeatureEmbedding",
     "FeatureLinear",
     "FieldAware",
+    "FieldConvolutions",
     "FieldPool",
     "HashedPairs",
+    "InnerProducts",
+    "KernelProducts",
     "LogitSum",
+    "OuterProduct",
+    "PMaxPool",
     "PairAttention",
     "Pairs",
+    "ResidualUnit",
     "SlotSelect",
+    "ThetaProducts",
     "WeightedPairs",
 ]

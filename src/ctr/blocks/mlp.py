@@ -21,9 +21,10 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
 class MLP(nn.Module):
     """Layers of Linear -> batch norm -> activation -> dropout: (B, in_features) -> (B, out_features).
 
-    With no layer it is the identity. `dropout` is the share of units that is dropped. Weights start Xavier-normal
-    and biases at 0, as in FuxiCTR; a batch norm's running statistics use `batch_norm_eps` (TensorFlow's default,
-    and so the NFM authors', is 1e-3, torch's 1e-5).
+    With no layer it is the identity. What `forward` takes as `plus`, (B, H), is added to the sums of the first layer.
+    `dropout` is the share of units that is dropped. Weights start Xavier-normal and biases at 0, as in FuxiCTR; a batch
+    norm's running statistics use `batch_norm_eps` (TensorFlow's default, and so the NFM authors', is 1e-3, torch's
+    1e-5).
     """
 
     def __init__(
@@ -50,12 +51,13 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.per_layer = 4 if batch_norm else 3  # modules
 
-    def forward(self, inputs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, plus: Tensor | None = None) -> Tensor:
         hidden = inputs
         layers: list[Any] = list(self.layers)
         for start in range(0, len(layers), self.per_layer):
             linear, *norm, activation, dropout = layers[start : start + self.per_layer]
-            hidden = units(hidden, linear, norm[0] if norm else None, activation, dropout)
+            first = plus if start == 0 else None
+            hidden = units(hidden, linear, norm[0] if norm else None, activation, dropout, plus=first)
         return hidden
 
 

@@ -16,16 +16,24 @@ from ctr.native import calls
 
 
 def units(
-    inputs: Tensor, linear: nn.Linear, norm: nn.BatchNorm1d | None, activation: nn.Module, dropout: Dropout
+    inputs: Tensor,
+    linear: nn.Linear,
+    norm: nn.BatchNorm1d | None,
+    activation: nn.Module,
+    dropout: Dropout,
+    *,
+    plus: Tensor | None = None,
 ) -> Tensor:
-    """dropout(activation(norm(linear(inputs)))): (B, in_features) -> (B, H).
+    """dropout(activation(norm(linear(inputs) + plus))): (B, in_features) -> (B, H).
 
     For ReLU on a CPU in training, what follows the product is one pass forward and two backward.
     """
     if not _kernel_takes(linear, norm, activation, dropout) or not native.serves(inputs, bf16=True) or len(inputs) < 2:
-        sums = linear(inputs)
+        sums = linear(inputs) if plus is None else linear(inputs) + plus
         return cast(Tensor, dropout(activation(sums if norm is None else norm(sums))))
     products: Tensor = functional.linear(inputs, linear.weight)
+    if plus is not None:
+        products = products + plus
     run: Callable[..., Tensor] = _Units.apply
     if norm is None:
         hidden = run(products, None, linear.bias, None, None, dropout.dropped)

@@ -71,7 +71,7 @@ class GroupedOptimizer:
             raise UserError(f"trainer.optimizer: {error}") from error
         self.parameters = [p for _, p in named]
         norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-        spared = {id(p) for name, p in named if name.split(".")[-1] == "bias"}
+        spared = {id(p) for name, p in named if name.split(".")[-1].startswith("bias")}
         spared |= {id(p) for norm in norms for p in norm.parameters()}
         decayed = [(group.l2, [p for p in members[group.name] if id(p) not in spared]) for group in self.groups]
         self.decayed = [(l2, parameters) for l2, parameters in decayed if l2 > 0 and parameters]
