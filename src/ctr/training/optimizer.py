@@ -45,8 +45,10 @@ def read_groups(config: Mapping[str, Mapping[str, float]]) -> list[Group]:
 
 def group_of(parameter_name: str) -> str:
     """The group of a parameter, by the name of its top-level block: `embedding` or `..._embedding`, `linear` or
-    `..._linear`; all others belong to the network."""
+    `..._linear`, `crosses` (weights of pairs of features, which are first-order weights of more features) among the
+    linear; all others belong to the network."""
     kind = parameter_name.split(".")[0].split("_")[-1]
+    kind = "linear" if kind == "crosses" else kind
     return kind if kind in GROUPS else "network"
 
 
