@@ -1,5 +1,8 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
+from ctr.blocks.attention import FieldAttention
+from ctr.blocks.cin import CIN
+from ctr.blocks.cross import CrossNet, CrossNetV2
 from ctr.blocks.crosses import HashedPairs
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
@@ -7,17 +10,24 @@ from ctr.blocks.interaction import BiInteraction, FMInteraction
 from ctr.blocks.linear import FeatureLinear, LogitSum
 from ctr.blocks.mlp import MLP
 from ctr.blocks.pairs import Pairs
+from ctr.blocks.squeeze import BilinearPairs, SqueezeExcitation
 
 __all__ = [
+    "CIN",
     "MLP",
     "BiInteraction",
+    "BilinearPairs",
+    "CrossNet",
+    "CrossNetV2",
     "Dropout",
     "FMInteraction",
     "FeatureEmbedding",
     "FeatureLinear",
+    "FieldAttention",
     "FieldPool",
     "HashedPairs",
     "LogitSum",
     "Pairs",
     "SlotSelect",
+    "SqueezeExcitation",
 ]
