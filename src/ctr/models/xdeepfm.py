@@ -13,10 +13,10 @@ class XDeepFM(nn.Module):
     """logit = sum_i w_i x_i + cin_head(CIN(e)) + head(MLP([e_1; ...; e_F])).
 
     Lian et al., "xDeepFM: Combining Explicit and Implicit Feature Interactions for Recommender Systems", KDD 2018,
-    equations 6 and 7 and section 3.3. The paper's one bias is that of the heads; `bias: true` adds a w_0. `cin_dims`
-    are the vectors of each CIN layer. `cin_bias: true` gives each of them a bias, as FuxiCTR does; `split_half: true`
-    hands half of them on and puts out the other half, as the authors' code does where it is not told otherwise. With no
-    hidden layer the network is left out: CIN alone.
+    equations 6 and 7 and section 3.3. The heads' biases stand for the paper's one b; `bias: true` adds a w_0.
+    `cin_dims` are the vectors of each CIN layer. `cin_bias: true` gives each of them a bias, as FuxiCTR does;
+    `split_half: true` hands half of them on and puts out the other half, as the authors' code does where it is not told
+    otherwise. With no hidden layer the network is left out: CIN alone.
     """
 
     def __init__(
