@@ -1,7 +1,10 @@
 """Blocks that models are made of. A block takes tensors and a schema; it knows no model, dataset or config."""
 
 from ctr.blocks.anova import AnovaKernel
+from ctr.blocks.attention import FieldAttention
+from ctr.blocks.cin import CIN
 from ctr.blocks.convolution import FieldConvolutions, PMaxPool
+from ctr.blocks.cross import CrossNet, CrossNetV2
 from ctr.blocks.crosses import HashedPairs
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.embedding import FeatureEmbedding, FieldPool, SlotSelect
@@ -13,15 +16,21 @@ from ctr.blocks.pair_attention import PairAttention
 from ctr.blocks.pairs import Pairs, WeightedPairs
 from ctr.blocks.product import InnerProducts, KernelProducts, OuterProduct, ThetaProducts
 from ctr.blocks.residual import ResidualUnit
+from ctr.blocks.squeeze import BilinearPairs, SqueezeExcitation
 
 __all__ = [
+    "CIN",
     "MLP",
     "AnovaKernel",
     "BiInteraction",
+    "BilinearPairs",
+    "CrossNet",
+    "CrossNetV2",
     "Dropout",
     "FMInteraction",
     "FeatureEmbedding",
     "FeatureLinear",
+    "FieldAttention",
     "FieldAware",
     "FieldConvolutions",
     "FieldPool",
@@ -35,6 +44,7 @@ __all__ = [
     "Pairs",
     "ResidualUnit",
     "SlotSelect",
+    "SqueezeExcitation",
     "ThetaProducts",
     "WeightedPairs",
 ]

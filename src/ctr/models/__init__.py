@@ -1,11 +1,15 @@
 """The models, one a file. A model takes (ids, values) and returns one logit per example."""
 
 from ctr.models.afm import AFM
+from ctr.models.autoint import AutoInt
 from ctr.models.ccpm import CCPM
+from ctr.models.dcn import DCN
+from ctr.models.dcnv2 import DCNv2
 from ctr.models.deepcrossing import DeepCrossing
 from ctr.models.deepfm import DeepFM
 from ctr.models.dnn import DNN
 from ctr.models.ffm import FFM
+from ctr.models.fibinet import FiBiNET
 from ctr.models.fm import FM
 from ctr.models.fm_dnn import FMDNN
 from ctr.models.fmfm import FmFM
@@ -18,10 +22,12 @@ from ctr.models.pnn import PNN
 from ctr.models.poly2 import Poly2
 from ctr.models.rnn import RNN
 from ctr.models.wide_deep import WideDeep
+from ctr.models.xdeepfm import XDeepFM
 
 __all__ = [
     "AFM",
     "CCPM",
+    "DCN",
     "DNN",
     "FFM",
     "FM",
@@ -32,10 +38,14 @@ __all__ = [
     "NFM",
     "PNN",
     "RNN",
+    "AutoInt",
+    "DCNv2",
     "DeepCrossing",
     "DeepFM",
+    "FiBiNET",
     "FmFM",
     "FwFM",
     "Poly2",
     "WideDeep",
+    "XDeepFM",
 ]
