@@ -93,19 +93,20 @@ def test_the_yaml_lists_every_argument_and_no_other(config):
 
 
 def another(value, annotation):
-    """Another value of this argument. A list of fields is null or names some."""
+    """Another value of this argument. A list of fields is null or names some, of numbers or of fields."""
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
         return next(choice for choice in typing.get_args(annotation) if choice != value)
     if value is None:
         return ["user", "price"]
-    return [*value, 3] if isinstance(value, list) else value + (1 if isinstance(value, int) else 0.05)
+    if isinstance(value, list):
+        return [*value, "user" if typing.get_args(annotation) == (str,) else 3]
+    return value + (1 if isinstance(value, int) else 0.05)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_every_argument_is_read(config):
-    """Another value of any one of them makes a model of other blocks or other weights."""
+def unread(config):
+    """The arguments of which another value changes neither the model's blocks nor its weights."""
 
     def made(changed):
         torch.manual_seed(0)
@@ -115,7 +116,13 @@ def test_every_argument_is_read(config):
     hints = typing.get_type_hints(model_class(config).__init__)
     changes = {name: another(value, hints[name]) for name, value in options(config).items()}
     assert made({}) == made({})
-    assert not [name for name, value in changes.items() if made({name: value}) == made({})]
+    return {name for name, value in changes.items() if made({name: value}) == made({})}
+
+
+@pytest.mark.parametrize("page", sorted({config["_target_"] for config in CONFIGS.values()}))
+def test_every_argument_is_read(page):
+    """By the model of one of the page's YAMLs: what belongs to a part that one leaves out, another has to use."""
+    assert not set.intersection(*(unread(config) for config in CONFIGS.values() if config["_target_"] == page))
 
 
 def test_logits_are_one_finite_number_per_example(model):
