@@ -14,7 +14,6 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from ctr import disk
 from ctr.app import machine, run_folder
 from ctr.app.baselines import matrices
 from ctr.app.baselines.learners import LEARNERS, Fitted, Splits
@@ -78,7 +77,7 @@ def _begin(out: Path, config: Mapping[str, Any], overrides: Sequence[str], train
             facts["versions"][library] = __import__(library).__version__
         except ImportError:
             continue
-    disk.write_text(out / machine.MACHINE, run_folder.json.dumps(facts, indent=2) + "\n")
+    run_folder.write_json(out / machine.MACHINE, facts)
     return int(facts["threads"])
 
 

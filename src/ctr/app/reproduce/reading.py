@@ -26,7 +26,7 @@ KEYS = (
     "every_model",
     "claims",
     "plots",
-)  # `settings`: anchors
+)  # settings: anchors
 
 
 def names(folder: Path = TABLES) -> list[str]:

@@ -125,7 +125,7 @@ def _runs(results: Results) -> str:
     for folder, what in results.outdated.items():
         inside = folder.relative_to(results.root)
         parts.append(
-            f"Left out, since its config is another by now: {inside} ({what}). Delete the folder to repeat it."
+            f"Left out, since its config is another by now: {inside} ({what}). Delete it to repeat the run."
         )
     parts.append("What each row runs (N is the repetition):")
     commands = [f"- {row.name}: `{runs.shown(row)}`, in `{row.key}`" for row in results.rows]

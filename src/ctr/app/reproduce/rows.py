@@ -113,10 +113,11 @@ def _fitting(overrides: Sequence[str], model: str) -> list[str]:
 
 def _grid(node: Any, first: Defaults, where: str) -> tuple[Grid, list[Row]]:
     node = keys(node, where, ("rows", "columns"), ("overrides", "quick", "score", "note"))
-    rows = {model: [f"model={model}"] for model in models()} if node["rows"] == EVERY_MODEL else node["rows"]
+    quick, rows = texts(node.get("quick", []), f"{where}.quick"), node["rows"]
+    if rows == EVERY_MODEL:
+        rows = {model: [f"model={model}"] for model in sorted({*models(), *quick})}
     if not isinstance(rows, Mapping) or not isinstance(node["columns"], Mapping):
         raise UserError(f"{where}: rows and columns are mappings of a name to its overrides, or rows: {EVERY_MODEL}")
-    quick = texts(node.get("quick", []), f"{where}.quick")
     if unknown := [name for name in quick if name not in rows]:
         raise UserError(f"{where}.quick: no row {unknown[0]!r}{nearest(unknown[0], rows)}")
     more = {key: node[key] for key in ("score", "note") if key in node}

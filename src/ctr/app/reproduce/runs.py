@@ -81,7 +81,7 @@ def _quoted(word: str) -> str:
 
 
 def of_rows(rows: Iterable[Row], numbers: Sequence[int], root: Path) -> list[Run]:
-    """Repetition by repetition, so that a table that is stopped half-way has all rows; a run that two rows share once."""
+    """Repetition by repetition, so that a table that is stopped half-way has all rows; once where rows share a run."""
     rows = list(rows)
     runs = [Run(row, number, root) for number in numbers for row in rows]
     return list({run.folder: run for run in reversed(runs)}.values())[::-1]
@@ -110,5 +110,6 @@ def config(row: Row, number: int = 1) -> dict[str, Any]:
 def outdated(run: Run) -> str:
     """What the config says by now of a key that the finished run was made with; empty where both agree."""
     now, then = run_folder.flat(config(run.row, run.number)), run_folder.flat(run_folder.read_config(run.folder))
-    changed = [key for key in then if key in now and now[key] != then[key] and not key.endswith(FREE)]
+    free = (*FREE, "stages.") if run.row.baseline else FREE  # a baseline's own
+    changed = [key for key in then if key in now and now[key] != then[key] and not key.startswith(free)]
     return "; ".join(f"{key}: {then[key]} there, {now[key]} now" for key in changed[:3])

@@ -21,7 +21,7 @@ from ctr.metrics import METRICS
 from ctr.training.run_log import METRICS as RECORDS
 
 COSTS = ("seconds", "seconds per epoch", "epochs", "parameters")
-BASE = {"auc": lambda scores: 0.5, "log_loss": lambda scores: scores["log_loss"] / scores["normalized_entropy"]}
+BASE = ("auc", "log_loss")  # metrics of which the base rate's score is known
 AT_EPOCH = re.compile(r"(train loss|valid \w+) at epoch (\d+)")
 OF_STAGE = re.compile(r"(seconds|seconds per epoch|epochs) of (\w+)")
 
@@ -54,7 +54,8 @@ def of_run(folder: Path, name: str) -> float | None:
         stage = scores.get("stages", {}).get(match[2])
         return None if stage is None else _cost(stage, match[1])
     if name in COSTS:
-        return _cost(scores["stages"][run_folder.last_stage(folder)] if name.endswith("epoch") else scores, name)
+        last = scores.get("stages", {}).get(run_folder.last_stage(folder), scores)
+        return _cost(last if name == "seconds per epoch" else scores, name)
     split, metric = name.split()
     if split == "recovered":
         return _recovered(scores, metric)
@@ -72,7 +73,7 @@ def _recovered(scores: Mapping[str, Any], metric: str) -> float | None:
     law, test = scores.get("law_realised", {}), scores["test"]
     if metric not in law or metric not in test or (metric == "log_loss" and "normalized_entropy" not in test):
         return None
-    base = BASE[metric](test)
+    base = 0.5 if metric == "auc" else test["log_loss"] / test["normalized_entropy"]
     return float((test[metric] - base) / (law[metric] - base))
 
 
