@@ -12,6 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import TargetEncoder
 
+from ctr.app.baselines import BASELINES
 from ctr.app.baselines.matrices import Columns, one_hot
 from ctr.batch import Batch
 from ctr.errors import UserError
@@ -128,8 +129,6 @@ def lightgbm(splits: Splits) -> Fitted:
     return Fitted("lightgbm.LGBMClassifier", settings, logits, int(model.n_estimators_), None)
 
 
-LEARNERS: dict[str, Callable[[Splits], Fitted]] = {
-    "logistic_regression": logistic_regression,
-    "gradient_boosting": gradient_boosting,
-    "lightgbm": lightgbm,
-}
+LEARNERS: dict[str, Callable[[Splits], Fitted]] = dict(
+    zip(BASELINES, (logistic_regression, gradient_boosting, lightgbm), strict=True)
+)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctr.app.reproduce import launch, reading, report, runs
+from ctr.app.reproduce import launch, reading, report, runs, time_left
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.table import Row, Table
 from ctr.errors import UserError
@@ -68,10 +68,10 @@ def reproduce(
     stopped: int | None = None
     if run and missing:
         say(f"{table.name}: {len(wanted) - len(missing)} of {len(wanted)} runs are there, {len(missing)} to make")
-        before = launch.known_seconds([made for row in chosen for made in runs.finished(row, request.root)])
+        before = time_left.known_seconds([made for row in chosen for made in runs.finished(row, request.root)])
         began = time.monotonic()
         failed, stopped = launch.launch(missing, request.processes, before, say)
-        say(f"{len(missing)} runs asked for, {len(failed)} failed, {launch.clock(time.monotonic() - began)}")
+        say(f"{len(missing)} runs asked for, {len(failed)} failed, {time_left.clock(time.monotonic() - began)}")
     results = Results(table, request.root, tuple(runs.of_rows(table.chosen(request.budget), numbers, request.root)))
     say(f"table {report.write(results, request.out, request.said)}")
     return failed, stopped

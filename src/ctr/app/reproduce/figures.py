@@ -69,7 +69,8 @@ def _heat(axes: Any, plot: Plot, results: Results) -> bool:
     axes.set_yticks(range(len(rows)), rows)
     for (y, x), value in np.ndenumerate(means):
         shade = "black" if value > low + 0.6 * (high - low) else "white"
-        axes.text(x, y, "" if math.isnan(value) else f"{value:.2f}", ha="center", va="center", color=shade)
+        text, shade = ("no run", "grey") if math.isnan(value) else (f"{value:.2f}", shade)
+        axes.text(x, y, text, ha="center", va="center", color=shade)
     axes.figure.colorbar(image, ax=axes, label=plot.score)
     return True
 

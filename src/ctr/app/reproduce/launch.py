@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from types import FrameType
 
 from ctr import disk
-from ctr.app import run_folder
 from ctr.app.reproduce import scores
 from ctr.app.reproduce.runs import Run
+from ctr.app.reproduce.time_left import clock, time_left
 
 PATIENCE = 60.0  # seconds that a stopped run has to save its state
 LAST_LINES = 5
@@ -64,7 +64,7 @@ def launch(
             while (waiting or running) and stop.signal is None:
                 while waiting and len(running) < processes:
                     running.append(_start(waiting.popleft(), threads))
-                    say(f"[{done}/{len(runs)}] {running[-1].run.name} begins in {running[-1].run.folder}")
+                    say(f"[{done}/{len(runs)}] {running[-1].run.name} begins, {running[-1].run.log}")
                 for child in [child for child in running if child.process.poll() is not None]:
                     running.remove(child)
                     done, seconds = done + 1, time.monotonic() - child.started
@@ -127,30 +127,3 @@ def _stop(running: Sequence[_Child]) -> None:
 def _score(run: Run) -> str:
     value = scores.of_run(run.folder, run.row.score)
     return "undefined" if value is None else f"{value:.5f}"
-
-
-def time_left(
-    waiting: Sequence[Run], running: Sequence[tuple[Run, float]], processes: int, took: dict[str, list[float]]
-) -> str:
-    """From what runs of the same row took; of rows that never ran, from the mean of all that did."""
-    if not took:
-        return ""
-    means = {key: sum(seconds) / len(seconds) for key, seconds in took.items()}
-    usual = sum(means.values()) / len(means)
-    rest = sum(means.get(run.row.key, usual) for run in waiting)
-    rest += sum(max(0.0, means.get(run.row.key, usual) - spent) for run, spent in running)
-    guessed = len({run.row.key for run in [*waiting, *(run for run, _ in running)]} - means.keys())
-    doubt = f" if the {guessed} rows that never ran take what the others do" if guessed else ""
-    return f", about {clock(rest / processes)} left{doubt}" if waiting or running else ""
-
-
-def clock(seconds: float) -> str:
-    """90 s, 12 min, 3.5 h."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
-def known_seconds(runs: Sequence[Run]) -> dict[str, float]:
-    """What the last finished run of each row took in training."""
-    return {run.row.key: float(run_folder.read_scores(run.folder)["seconds"]) for run in runs}

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from ctr import disk
-from ctr.app import machine, run_folder
 from ctr.app.reproduce import figures, runs, statistics, verdicts
-from ctr.app.reproduce.results import MARKS, Results, data_folder
-from ctr.app.reproduce.runs import Run
+from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
 
 SHOWN = 8  # missing repetitions that are listed by name
@@ -124,9 +121,7 @@ def _runs(results: Results) -> str:
         parts += [f"Failed: {run.name}\n\n```text\n{chr(10).join(map(portable, run.failed()))}\n```" for run in failed]
     for folder, what in results.outdated.items():
         inside = folder.relative_to(results.root)
-        parts.append(
-            f"Left out, since its config is another by now: {inside} ({what}). Delete it to repeat the run."
-        )
+        parts.append(f"Left out, since its config is another by now: {inside} ({what}). Delete it to repeat the run.")
     parts.append("What each row runs (N is the repetition):")
     commands = [f"- {row.name}: `{runs.shown(row)}`, in `{row.key}`" for row in results.rows]
     return "\n\n".join([*parts, "\n".join(commands)])
@@ -142,28 +137,3 @@ def grid_of(rows: Sequence[Sequence[str]]) -> str:
     kept = [i for i in range(len(rows[0])) if len(rows) == 1 or any(row[i] for row in rows[1:])]
     lines = [[row[i].replace("|", "\\|") for i in kept] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [lines[0], ["---"] * len(kept), *lines[1:]])
-
-
-def comma_separated(results: Results) -> str:
-    """A line a run."""
-    lines = [_line(results.table.repetition, run) for run in results.every_run()]
-    columns = list(dict.fromkeys(key for line in lines for key in line))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns or ["row"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
-
-
-def _line(repetition: str, run: Run) -> dict[str, object]:
-    found, facts, data = run_folder.read_scores(run.folder), machine.recorded(run.folder), data_folder(run)
-    measured = {
-        f"{split} {metric}": value
-        for split in ("valid", "test", "law_realised")
-        for metric, value in found.get(split, {}).items()
-        if metric != "undefined"
-    }
-    costs = {name: found.get(name) for name in ("seconds", "epochs", "parameters")}
-    versions = {name: facts["versions"][name] for name in facts.get("versions", {})}
-    mark = MARKS[data][0] if data in MARKS else ""
-    return {"row": run.row.name, repetition: run.number, "data": data, "mark": mark} | measured | costs | versions

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ctr.app.baselines import BASELINES
 from ctr.app.datasets import CONFIGS
 from ctr.app.reproduce import scores
 from ctr.app.reproduce.nodes import band, keys, number, texts
@@ -59,13 +60,15 @@ def _row(name: str, node: Any, first: Defaults, where: str) -> Row:
     node = keys(node, where, ("overrides",), OF_A_ROW[1:])
     if (budget := node.get("budget", "full")) not in BUDGETS:
         raise UserError(f"{where}.budget: expected quick or full, found {budget!r}")
+    if (baseline := node.get("baseline")) not in (None, *BASELINES):
+        raise UserError(f"{where}.baseline: there is no {baseline!r}{nearest(baseline, BASELINES)}")
     score = scores.known(node.get("score", first.score), f"{where}.score")
     return Row(
         name=str(name),
         overrides=_overrides(node["overrides"], f"{where}.overrides"),
         repeat=first.repeat,
         score=score,
-        baseline=node.get("baseline"),
+        baseline=baseline,
         published=_published(node.get("published", []), score, f"{where}.published"),
         target=band(node["target"], f"{where}.target") if "target" in node else None,
         quick=budget == "quick",

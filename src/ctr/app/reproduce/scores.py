@@ -80,8 +80,9 @@ def _recovered(scores: Mapping[str, Any], metric: str) -> float | None:
 def curve(folder: Path, name: str) -> dict[int, float]:
     """A score of the last stage by epoch, from its records: `train loss`, or `valid` and a metric. Empty for a run that
     keeps no records, or was not evaluated once an epoch."""
-    path = folder / run_folder.last_stage(folder) / RECORDS
-    if not path.exists():
+    stage = run_folder.last_stage(folder)
+    path, trainer = folder / stage / RECORDS, run_folder.read_config(folder)["stages"][stage].get("trainer", {})
+    if not path.exists() or trainer.get("eval_every") is not None:
         return {}
     points: dict[int, float] = {}
     total, steps, before = 0.0, 0, 0

@@ -107,9 +107,15 @@ def _bounded(claim: Claim, found: Found) -> Verdict:
         mean, bounds = float(np.exp(mean)), (float(np.exp(bounds[0])), float(np.exp(bounds[1])))
     low, high = bounds
     inside, outside = claim.low <= low and high <= claim.high, high < claim.low or claim.high < low
-    band = f"band [{claim.low:g}, {claim.high:g}]"
-    text = f"{claim.kind}: {mean:.5g}, 95 % interval [{low:.5g}, {high:.5g}], {len(values)} seeds; {band}"
+    what = "mean ratio" if claim.kind == "ratio" else "mean"
+    text = f"{what} {mean:.5g}, 95 % interval [{low:.5g}, {high:.5g}], {len(values)} seeds; claimed {_band(claim)}"
     return Verdict(claim, HOLDS if inside else FAILS if outside else OPEN, text)
+
+
+def _band(claim: Claim) -> str:
+    if np.isinf(claim.high):
+        return f"at least {claim.low:g}"
+    return f"at most {claim.high:g}" if np.isinf(claim.low) else f"[{claim.low:g}, {claim.high:g}]"
 
 
 def _log_ratios(claim: Claim, found: Found) -> list[float]:
