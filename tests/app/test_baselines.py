@@ -1,4 +1,4 @@
-"""Models of other libraries on the same splits: the matrices they see, what is chosen on valid, the folder they leave."""
+"""Models of other libraries on the same splits: what they see, what is chosen on valid, the folder they leave."""
 
 import json
 
@@ -112,6 +112,17 @@ def test_a_large_field_goes_to_the_trees_by_target_encoding(data, monkeypatch, t
     assert scores(fit("gradient_boosting", tmp_path))["test"]["auc"] > 0.55
 
 
+def test_a_code_is_encoded_by_the_folds_that_its_row_is_not_in(data):
+    """A field of which every row has a code of its own tells nothing of the row's label."""
+    parts = {split: matrices.read(data, split) for split in ("train", "valid", "test")}
+    splits = learners.Splits(data.schema, parts, lambda logits: 0.0, seed=1, threads=1)
+    x = {split: np.arange(float(len(part)))[:, None] for split, part in parts.items()}
+    learners._encode_targets(x, [0], splits)
+    labels = splits.labels("train")
+    assert len(np.unique(x["train"])) == learners.FOLDS  # the mean of the four other folds
+    assert np.abs(x["train"] - labels.mean()).max() < 0.02
+
+
 def test_a_baseline_is_a_row_of_a_table_of_runs(tmp_path):
     for seed in (1, 2):
         fit("logistic_regression", tmp_path / str(seed), f"seed={seed}")
@@ -122,7 +133,7 @@ def test_a_baseline_is_a_row_of_a_table_of_runs(tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("logistic", [], "did you mean 'logistic_regression'"),
+        ("logistic_regresion", [], "did you mean 'logistic_regression'"),
         ("logistic_regression", ["model=fm"], "a baseline reads dataset"),
         ("logistic_regression", ["task=regression"], "use task=binary"),
     ],

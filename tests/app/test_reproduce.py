@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ctr.app import run_folder
 from ctr.app.reproduce import command, reading, report, runs
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.time_left import clock, time_left
@@ -17,7 +18,7 @@ from ctr.errors import UserError
 from tests.app.compose import TINY, tiny_run
 
 DATA = [word for word in TINY if word.startswith("dataset.")]
-LONG = ["dataset.num_train=20000", "trainer.max_steps=150", "trainer.max_epochs=9", "trainer.patience=null"]
+LONG = ["dataset.num_train=20000", "trainer.max_steps=600", "trainer.max_epochs=9", "trainer.patience=null"]
 TABLE = {
     "title": "A small table",
     "scores": ["test auc", "recovered auc"],
@@ -48,7 +49,7 @@ def request(tmp_path, **changes) -> command.Request:
 
 
 def tables(tmp_path, **changes) -> Path:
-    (tmp_path / "t.yaml").write_text(yaml.safe_dump({**TABLE, **changes}))
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({**TABLE, **changes}, sort_keys=False))
     return tmp_path
 
 
@@ -154,15 +155,19 @@ def test_a_run_of_another_config_than_the_row_has_by_now_is_left_out_and_said(ma
     assert "(monitor: auc there, log_loss now)" in page
 
 
-def test_every_frappe_number_is_marked(made, monkeypatch):
-    """By the folder that the run's own config names."""
-    monkeypatch.setattr("ctr.app.reproduce.results.run_folder.read_config", lambda _: {"dataset": {"root": "x/frappe"}})
-    found = results(made)
-    monkeypatch.setattr(Results, "outdated", {})
-    monkeypatch.setattr("ctr.app.reproduce.scores.run_folder.read_config", lambda _: {"stages": {"train": {}}})
-    monkeypatch.setattr("ctr.app.reproduce.results.data_folder", lambda run: "frappe")
-    assert found.data_of(found.rows[0]) == "frappe, train negatives re-drawn"
-    assert found.marks()[0][0] == "train negatives re-drawn"
+def test_every_frappe_number_is_marked_by_the_folder_that_its_run_names(made, monkeypatch):
+    read = run_folder.read_config
+
+    def moved(folder):
+        return {**read(folder), "dataset": {"_target_": "ctr.data.Table", "root": "somewhere/frappe"}}
+
+    monkeypatch.setattr(run_folder, "read_config", moved)
+    monkeypatch.setattr(runs, "outdated", lambda run: "")
+    page = report.markdown(results(made), [], "python x")
+    assert "| fm | frappe, train negatives re-drawn | 2 |" in page
+    assert "\ntrain negatives re-drawn: valid and test are the published files row for row" in page
+    lines = list(csv.DictReader(report.comma_separated(results(made)).splitlines()))
+    assert {line["mark"] for line in lines} == {"train negatives re-drawn"}
 
 
 def test_the_time_left_is_that_of_the_rows_own_runs_and_says_what_is_guessed(made):
