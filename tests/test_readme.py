@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 
 TEXTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/performance.md")
+    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/performance.md", "docs/results/README.md")
 }
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
@@ -99,6 +99,10 @@ def test_every_python_command_runs(command, places, tmp_path, request):
             else [w for w in TINY if w.startswith("dataset.")]
         )
         arguments += [*tiny, *BUDGET, f"hydra.run.dir={tmp_path}/new", f"hydra.sweep.dir={tmp_path}/sweep"]
+    if arguments[0] == "scripts/reproduce.py" and "--list" not in arguments:
+        arguments += ["--report", "--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    if arguments[0] == "scripts/baseline.py":
+        arguments += [*[w for w in TINY if w.startswith("dataset.")], "--out", str(tmp_path / "run")]
     if arguments[0] == "scripts/inspect_data.py":
         arguments += ["--out", str(tmp_path / "page.html")]
     result = run(arguments, **environment)

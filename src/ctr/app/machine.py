@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,8 @@ def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]
         "kernels": "native" if native.in_use() else "plain",
         "precision": {name: trainer.precision for name, trainer in trainers.items()},
         "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
         "versions": {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     disk.write_text(out / MACHINE, json.dumps(facts, indent=2) + "\n")

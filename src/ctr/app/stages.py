@@ -50,7 +50,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         console.print(f"{summary.headline(config)}, {how}\n{data.summary}", soft_wrap=True, highlight=False)
 
         _rehearse(own, trainers, trust, data.schema)
-        seconds = 0.0
+        costs: dict[str, Any] = {}
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
@@ -58,8 +58,8 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
             console.print(f"stage {name}: {summary.model_line(model)}", soft_wrap=True, highlight=False)
             run_folder.write_tensorboard_text(out / name, config, model)
             progress = trainers[name].fit(model, data, out / name, console)
-            seconds += progress.seconds
-        return _finish(out, config, model, trainers[name], data, progress, seconds, console)
+            costs[name] = {"seconds": round(progress.seconds, 2), "epochs": progress.epoch, "steps": progress.step}
+        return _finish(out, config, model, trainers[name], data, progress, costs, console)
 
 
 def _check_stages(stages: Mapping[str, Any]) -> None:
@@ -108,7 +108,7 @@ def _finish(
     trainer: Trainer,
     data: DataModule,
     progress: Progress,
-    seconds: float,
+    costs: Mapping[str, Any],
     console: Console,
 ) -> float:
     assert progress.best is not None
@@ -121,7 +121,8 @@ def _finish(
         "steps": progress.step,
         "epochs": progress.epoch,
         "parameters": sum(p.numel() for p in model.parameters()),
-        "seconds": round(seconds, 2),
+        "seconds": round(sum(cost["seconds"] for cost in costs.values()), 2),
+        "stages": costs,
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
     run_folder.write_json(out / run_folder.SCORES, scores)

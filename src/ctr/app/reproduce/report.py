@@ -1,0 +1,139 @@
+"""The page of a table: Markdown for people, CSV with a line a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctr import disk
+from ctr.app.reproduce import figures, runs, statistics, verdicts
+from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.run_lines import comma_separated
+from ctr.app.reproduce.table import Published, Row, Side
+
+SHOWN = 8  # missing repetitions that are listed by name
+
+
+def write(results: Results, out: Path, command: str) -> Path:
+    """Writes <table>.md, <table>.csv and the plots; returns the first."""
+    out.mkdir(parents=True, exist_ok=True)
+    name = results.table.name
+    disk.write_text(out / f"{name}.csv", comma_separated(results))
+    drawn = figures.draw(results, out)
+    page = out / f"{name}.md"
+    disk.write_text(page, markdown(results, drawn, command))
+    return page
+
+
+def markdown(results: Results, drawn: Sequence[tuple[str, str]], command: str) -> str:
+    table = results.table
+    parts = [f"# {table.title}", table.about, _how(results, command), "## Scores", _scores(results)]
+    parts += [f"{mark}: {meaning}." for mark, meaning in results.marks()]
+    if table.claims:
+        parts += ["## Claims", _claims(results)]
+    if table.notes:
+        parts += ["## Protocol", "\n".join(f"- {note}" for note in table.notes)]
+    if drawn:
+        parts += ["## Plots", *(f"![{title}]({file})\n\n{title}" for file, title in drawn)]
+    parts += ["## Runs", _runs(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _how(results: Results, command: str) -> str:
+    facts, numbers = results.facts(), sorted({run.number for run in results.every_run()})
+    days = facts["days"]
+    lines = [f"Written by `{command}` from the files of the runs."]
+    if numbers:
+        lines += [
+            f"Mean ± standard deviation over {results.table.repetition}s; those that have run: "
+            f"{', '.join(map(str, numbers))}.",
+            f"Runs of {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''} (UTC); {' and '.join(facts['versions'])}.",
+            f"Machine: {' and '.join(facts['machines'])}. Seconds are those of runs that shared it with each other.",
+        ]
+    return "\n".join(lines)
+
+
+def _scores(results: Results) -> str:
+    shown = results.table.scores
+    head = ["row", "data", "n", *shown, "published", "target", "parameters", "epochs", "seconds", "note"]
+    lines = [[_score_line(results, row, score) for score in shown] for row in results.rows]
+    body = [
+        [row.name, results.data_of(row), str(len(results.finished[row.name])), *cells, *_beside(results, row)]
+        for row, cells in zip(results.rows, lines, strict=True)
+    ]
+    return grid_of([head, *body])
+
+
+def _score_line(results: Results, row: Row, score: str) -> str:
+    values = list(results.of(Side(row.name, score)).values())
+    if len(values) < (number := len(results.finished[row.name])):
+        return f"undefined in {number - len(values)} of {number}"
+    return number_and_spread(values) if values else ""
+
+
+def number_and_spread(values: Sequence[float]) -> str:
+    mean, spread = statistics.mean_and_spread(values)
+    return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
+
+
+def _beside(results: Results, row: Row) -> list[str]:
+    costs = [list(results.of(Side(row.name, cost)).values()) for cost in ("parameters", "epochs", "seconds")]
+    means = [f"{sum(values) / len(values):,.0f}" if values else "" for values in costs]
+    return ["; ".join(_published(one, row) for one in row.published), _target(results, row), *means, row.note]
+
+
+def _published(one: Published, row: Row) -> str:
+    spread = "" if one.spread is None else f" ± {one.spread:.5f}"
+    seeds = "" if one.seeds is None else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
+    which = "" if one.score == row.score else f"{one.score} "
+    return f"{which}{one.value:.5f}{spread} ({one.source}{seeds})"
+
+
+def _target(results: Results, row: Row) -> str:
+    """Is the mean in the band?"""
+    if row.target is None:
+        return ""
+    low, high = row.target
+    which = f"{row.score} in [{low:g}, {high:g}]"
+    values = list(results.of(Side(row.name, row.score)).values())
+    if not values:
+        return which
+    mean = statistics.mean_and_spread(values)[0]
+    off = max(low - mean, mean - high)
+    return f"{which}: met" if off <= 0 else f"{which}: missed by {off:.5f}"
+
+
+def _claims(results: Results) -> str:
+    found = verdicts.judge(results.table.claims, results.of)
+    return grid_of(
+        [["claim", "says", "verdict", "test"], *([v.claim.name, v.claim.says, v.word, v.test] for v in found)]
+    )
+
+
+def _runs(results: Results) -> str:
+    parts = []
+    if missing := results.missing:
+        failed = [run for run in missing if run.failed()]
+        absent = [run.name for run in missing if not run.failed()]
+        rest = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
+        if absent:
+            parts.append(f"Missing, {len(absent)} runs: {', '.join(absent[:SHOWN])}{rest}.")
+        parts += [f"Failed: {run.name}\n\n```text\n{chr(10).join(map(portable, run.failed()))}\n```" for run in failed]
+    for folder, what in results.outdated.items():
+        inside = folder.relative_to(results.root)
+        parts.append(f"Left out, since its config is another by now: {inside} ({what}). Delete it to repeat the run.")
+    parts.append("What each row runs (N is the repetition):")
+    commands = [f"- {row.name}: `{runs.shown(row)}`, in `{row.key}`" for row in results.rows]
+    return "\n\n".join([*parts, "\n".join(commands)])
+
+
+def portable(line: str) -> str:
+    """Without the folders of this machine."""
+    return line.replace(str(runs.CODE), ".").replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")
+
+
+def grid_of(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as Markdown, the first as heading; columns that are empty are left out."""
+    kept = [i for i in range(len(rows[0])) if len(rows) == 1 or any(row[i] for row in rows[1:])]
+    lines = [[row[i].replace("|", "\\|") for i in kept] for row in rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [lines[0], ["---"] * len(kept), *lines[1:]])

@@ -1,0 +1,97 @@
+"""What the runs of a table have left: read from their files, and from nowhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ctr.app import machine, run_folder
+from ctr.app.reproduce import runs, scores
+from ctr.app.reproduce.runs import Run
+from ctr.app.reproduce.table import Row, Side, Table
+
+MARKS = {  # by the folder of the data
+    "frappe": (
+        "train negatives re-drawn",
+        "valid and test are the published files row for row, and so are train's positives; the items of train's "
+        "negatives are another draw, so a number compares with a published one as a rerun would",
+    )
+}
+
+
+@dataclass(frozen=True)
+class Results:
+    """The finished runs of a table's rows, and what is missing of those that were asked for."""
+
+    table: Table
+    root: Path
+    wanted: tuple[Run, ...]
+
+    @cached_property
+    def finished(self) -> Mapping[str, Sequence[Run]]:
+        """By row. A run counts where its config still says what it was made with."""
+        every = {row.name: runs.finished(row, self.root) for row in self.table.rows}
+        return {name: [run for run in made if run.folder not in self.outdated] for name, made in every.items()}
+
+    @cached_property
+    def outdated(self) -> Mapping[Path, str]:
+        """Folders of finished runs whose row is by now another, with what has changed."""
+        made = [run for row in self.table.rows for run in runs.finished(row, self.root)]
+        changed = {run.folder: runs.outdated(run) for run in made}
+        return {folder: what for folder, what in changed.items() if what}
+
+    @property
+    def missing(self) -> list[Run]:
+        return [run for run in self.wanted if not run.finished]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Those that were asked for, and those that have run."""
+        asked = {run.row.name for run in self.wanted}
+        return [row for row in self.table.rows if row.name in asked or self.finished[row.name]]
+
+    def of(self, side: Side) -> dict[int, float]:
+        """A row's score by repetition, where it has one."""
+        values = {run.number: scores.of_run(run.folder, side.score) for run in self.finished[side.row]}
+        return {number: value for number, value in values.items() if value is not None}
+
+    def every_run(self) -> list[Run]:
+        return [run for row in self.rows for run in self.finished[row.name]]
+
+    def data_of(self, row: Row) -> str:
+        """The data that the row's runs say they were made on, with their mark."""
+        folders = [data_folder(run) for run in self.finished[row.name][:1]]
+        return ", ".join(f"{name}, {MARKS[name][0]}" if name in MARKS else name for name in folders)
+
+    def marks(self) -> list[tuple[str, str]]:
+        """The marks of the runs, each with what it means."""
+        return [MARKS[name] for name in dict.fromkeys(map(data_folder, self.every_run())) if name in MARKS]
+
+    def facts(self) -> dict[str, list[str]]:
+        """Of all runs: versions, the class of machine, threads, days."""
+        recorded = [machine.recorded(run.folder) for run in self.every_run()]
+        versions = [", ".join(f"{name} {number}" for name, number in one["versions"].items()) for one in recorded]
+        hardware = [
+            f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}; "
+            f"{one['threads']} thread{'s' * (one['threads'] != 1)} a run, {one['kernels']} kernels"
+            for one in recorded
+        ]
+        return {
+            "versions": list(dict.fromkeys(versions)),
+            "machines": list(dict.fromkeys(hardware)),
+            "days": sorted({day(run) for run in self.every_run()}),
+        }
+
+
+def data_folder(run: Run) -> str:
+    """The name of the data: the last part of its folder, or its class."""
+    dataset: Mapping[str, Any] = run_folder.read_config(run.folder)["dataset"]
+    return Path(dataset.get("root") or dataset["_target_"].split(".")[-1].lower()).name
+
+
+def day(run: Run) -> str:
+    return time.strftime("%Y-%m-%d", time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime))

@@ -1,0 +1,115 @@
+"""The runs of a row: where they are, what their command is, how far they are."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from ctr.app import run_folder
+from ctr.app.cli import explain
+from ctr.app.config import check, check_root, plain
+from ctr.app.datasets import CONFIGS
+from ctr.app.reproduce.table import Row
+from ctr.errors import UserError
+
+CODE = CONFIGS.parent
+FREE = ("dataset.root", "dataset.cache", "threads", "claim")  # no part of what was trained
+
+
+@dataclass(frozen=True)
+class Run:
+    """One repetition of a row. Its folder is the row's and the number's alone, whatever table it is in."""
+
+    row: Row
+    number: int
+    root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.row.key / f"seed{self.number}"
+
+    @property
+    def log(self) -> Path:
+        """What the run's process has said."""
+        return self.folder.with_suffix(".log")
+
+    @property
+    def error(self) -> Path:
+        """The end of it, where the run has failed."""
+        return self.folder.with_suffix(".error")
+
+    @property
+    def name(self) -> str:
+        return f"{self.row.name} seed {self.number}"
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / run_folder.SCORES).exists()
+
+    def command(self, threads: int) -> list[str]:
+        """A run that has begun goes on with its own number of threads, at which alone it repeats bit for bit."""
+        if (self.folder / run_folder.CONFIG).exists():
+            threads = run_folder.read_config(self.folder).get("threads") or threads
+        said = [*self.row.arguments(self.number), f"threads={threads}"]
+        if self.row.baseline:
+            script = [str(CODE / "scripts" / "baseline.py"), self.row.baseline, "--out", str(self.folder)]
+            return [sys.executable, *script, *said]
+        folder = str(self.folder.resolve()).replace("'", "\\'")
+        return [sys.executable, str(CODE / "train.py"), *said, f"hydra.run.dir='{folder}'"]
+
+    def failed(self) -> list[str]:
+        """The last lines of its error, where it failed when it was last tried."""
+        return self.error.read_text(encoding="utf-8").splitlines() if self.error.exists() else []
+
+
+def shown(row: Row) -> str:
+    """The row's command as one would type it."""
+    words = [row.baseline, *row.overrides] if row.baseline else list(row.overrides)
+    script = "scripts/baseline.py" if row.baseline else "train.py"
+    return " ".join(["python", script, *(_quoted(word) for word in words), *(w.format(n="N") for w in row.repeat)])
+
+
+def _quoted(word: str) -> str:
+    return f"'{word}'" if set(word) & set("[]{}() ~") else word
+
+
+def of_rows(rows: Iterable[Row], numbers: Sequence[int], root: Path) -> list[Run]:
+    """Repetition by repetition, so that a table that is stopped half-way has all rows; once where rows share a run."""
+    rows = list(rows)
+    runs = [Run(row, number, root) for number in numbers for row in rows]
+    return list({run.folder: run for run in reversed(runs)}.values())[::-1]
+
+
+def finished(row: Row, root: Path) -> list[Run]:
+    """The row's finished runs, whoever asked for them."""
+    numbers = [path.parent.name.removeprefix("seed") for path in (root / row.key).glob(f"seed*/{run_folder.SCORES}")]
+    return [Run(row, number, root) for number in sorted(int(text) for text in numbers if text.isdigit())]
+
+
+def config(row: Row, number: int = 1) -> dict[str, Any]:
+    """The config that the row's command stands for. Raises UserError where it does not compose or fits no class."""
+    try:
+        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
+            composed = plain(compose("train", overrides=row.arguments(number)))
+    except UserError:
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(explain(error).splitlines()[0]) from error
+    check_root(composed)
+    check(composed)
+    return composed
+
+
+def outdated(run: Run) -> str:
+    """What the config says by now of a key that the finished run was made with; empty where both agree."""
+    now, then = run_folder.flat(config(run.row, run.number)), run_folder.flat(run_folder.read_config(run.folder))
+    free = (*FREE, "stages.") if run.row.baseline else FREE  # a baseline's own
+    changed = [key for key in then if key in now and now[key] != then[key] and not key.startswith(free)]
+    return "; ".join(f"{key}: {then[key]} there, {now[key]} now" for key in changed[:3])

@@ -1,0 +1,50 @@
+"""What seeds can tell: paired tests, Holm's correction, and the interval of a mean."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+ALPHA = 0.05
+
+
+def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
+    """Student's paired t test: t, and the chance of one as large or larger if the means were equal. (0, 1/2) where the
+    pairs cannot tell: fewer than two, or no spread of their differences beyond rounding."""
+    differences = np.subtract(a, b)
+    if len(differences) < 2:
+        return 0.0, 0.5
+    noise = 1e-9 * max(np.abs(a).max(), np.abs(b).max())
+    if differences.std(ddof=1) <= noise:
+        return 0.0, 0.5
+    result = stats.ttest_rel(a, b, alternative="greater")
+    return float(result.statistic), float(result.pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values of several tests, adjusted so that the chance of any false finding is at most the level.
+
+    Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 1979.
+    """
+    adjusted, highest = [1.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def interval(values: Sequence[float], level: float = 1 - ALPHA) -> tuple[float, float] | None:
+    """Student's interval of the mean; None for fewer than two values."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    mean = float(np.mean(values))
+    return mean - float(half), mean + float(half)
+
+
+def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and the standard deviation (n - 1) of more than one value."""
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None

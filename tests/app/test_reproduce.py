@@ -1,0 +1,198 @@
+"""A table from nothing to its page: stopped, gone on with, one row failing."""
+
+import csv
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ctr.app import run_folder
+from ctr.app.reproduce import command, reading, report, runs
+from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.time_left import clock, time_left
+from ctr.errors import UserError
+from tests.app.compose import TINY, tiny_run
+
+DATA = [word for word in TINY if word.startswith("dataset.")]
+LONG = ["dataset.num_train=20000", "trainer.max_steps=600", "trainer.max_epochs=9", "trainer.patience=null"]
+TABLE = {
+    "title": "A small table",
+    "scores": ["test auc", "recovered auc"],
+    "seeds": {"quick": [1], "full": [1, 2]},
+    "notes": ["A note."],
+    "rows": {
+        "long": {
+            "overrides": ["model=nfm", "trainer=debug", *DATA[1:], *LONG, "trainer.save_every=7"],
+            "budget": "quick",
+            "published": {"value": 0.7, "spread": 0.01, "seeds": 3, "source": "a paper"},
+            "target": [0.0, 0.2],
+        },
+        "logistic": {"baseline": "logistic_regression", "overrides": DATA, "budget": "quick"},
+        "broken": {"overrides": ["model=fm", *DATA, "model.embedding_dropout=1.5"], "budget": "quick"},
+    },
+    "claims": {
+        "one": {"says": "The long one is better", "better": ["long", "logistic"]},
+        "two": {"says": "Nobody looked", "untested": "no row"},
+    },
+    "plots": {"curve": {"title": "By epoch", "curves": "valid auc", "rows": ["long", "broken"]}},
+}
+
+
+def request(tmp_path, **changes) -> command.Request:
+    plain = {"table": "t", "seeds": (), "budget": "quick", "processes": 1, "only": (), "said": "python scripts/x"}
+    places = {"root": tmp_path / "runs", "out": tmp_path / "out"}
+    return command.Request(**{**plain, **places, **changes})
+
+
+def tables(tmp_path, **changes) -> Path:
+    (tmp_path / "t.yaml").write_text(yaml.safe_dump({**TABLE, **changes}, sort_keys=False))
+    return tmp_path
+
+
+def ctrl_c_once_there_is_a_checkpoint(root: Path) -> threading.Thread:
+    def watch() -> None:
+        deadline = time.monotonic() + 120
+        while not list(root.glob("*/seed1/train/checkpoints/step-*[1-9]*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+def test_a_table_is_stopped_goes_on_and_names_the_row_that_failed(tmp_path):
+    folder, said = tables(tmp_path), []
+    watch = ctrl_c_once_there_is_a_checkpoint(tmp_path / "runs")
+    failed, stopped = command.reproduce(request(tmp_path), said.append, folder=folder)
+    watch.join()
+    assert (failed, stopped) == ([], signal.SIGINT)
+    page = (tmp_path / "out" / "t.md").read_text()
+    assert "Missing, 3 runs: long seed 1, logistic seed 1, broken seed 1." in page
+
+    failed, stopped = command.reproduce(request(tmp_path, processes=2), said.append, folder=folder)
+    assert ([run.row.name for run in failed], stopped) == (["broken"], None)
+    assert "dropout must" in command.failures(failed)
+    long, logistic = (runs.finished(row, tmp_path / "runs")[0] for row in reading.read("t", folder).rows[:2])
+    assert "going on from step" in long.log.read_text()
+    assert any("broken seed 1: FAILED (exit status 1): error: " in line for line in said)
+    assert any("logistic seed 1: test auc 0." in line for line in said)
+
+    made = [(run.folder / "scores.json").stat().st_mtime_ns for run in (long, logistic)]
+    again = request(tmp_path, only=("long", "logistic"))
+    assert command.reproduce(again, said.append, folder=folder) == ([], None)
+    assert made == [(run.folder / "scores.json").stat().st_mtime_ns for run in (long, logistic)]
+
+    page = (tmp_path / "out" / "t.md").read_text()
+    assert "0.70000 ± 0.01000 (a paper, 3 seeds)" in page
+    assert "test auc in [0, 0.2]: missed by 0." in page
+    assert "Failed: broken seed 1" in page
+    assert "Missing" not in page
+    assert "| one | The long one is better | cannot tell |" in page
+    assert "| two | Nobody looked | cannot tell | no row |" in page
+    assert str(tmp_path) not in page
+    assert (tmp_path / "out" / "t-curve.png").stat().st_size > 1000
+    lines = list(csv.DictReader((tmp_path / "out" / "t.csv").open()))
+    assert [(line["row"], line["seed"]) for line in lines] == [("long", "1"), ("logistic", "1")]
+    assert all(float(line["test auc"]) > 0.4 and line["torch"] and line["recovered auc"] for line in lines)
+
+
+# --- without processes: runs are made in this one ---
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A table of two rows with seeds 1 and 2, run."""
+    tmp_path = tmp_path_factory.mktemp("made")
+    words = [word for word in TINY if not word.startswith("threads")]
+    rows = {name: {"overrides": [f"model={name}", *words], "budget": "quick"} for name in ("fm", "nfm")}
+    grid = {"rows": {"FM": ["model=fm"]}, "columns": {"a": [], "b": ["model.embedding_dim=4"]}, "overrides": words}
+    plots = {
+        "heat": {"title": "h", "heat": "g"},
+        "sweep": {"title": "s", "sweep": "g"},
+        "curves": {"title": "c", "curves": "train loss", "rows": ["fm", "nfm"]},
+    }
+    folder = tables(tmp_path, rows=rows, grids={"g": grid}, claims={}, plots=plots)
+    table = reading.read("t", folder)
+    for run in runs.of_rows(table.chosen("quick"), [1, 2], tmp_path / "runs"):
+        tiny_run(run.folder, *run.row.arguments(run.number)[:1], f"seed={run.number}")
+    return table, tmp_path
+
+
+def results(made, wanted=(1, 2)) -> Results:
+    table, tmp_path = made
+    return Results(table, tmp_path / "runs", tuple(runs.of_rows(table.chosen("quick"), wanted, tmp_path / "runs")))
+
+
+def test_the_table_has_mean_spread_and_number_of_the_runs_files(made):
+    found = results(made)
+    scores = [float(line["test auc"]) for line in csv.DictReader(report.comma_separated(found).splitlines())][:2]
+    mean, spread = sum(scores) / 2, abs(scores[0] - scores[1]) / 2**0.5
+    assert f"| fm | synthetic | 2 | {mean:.5f} ± {spread:.5f} |" in report.markdown(found, [], "python x")
+
+
+def test_plots_are_drawn_of_what_has_run_and_a_grid_shares_its_rows_runs(made):
+    page = report.write(results(made), made[1] / "out", "python x").read_text()
+    drawn = sorted(path.name for path in (made[1] / "out").glob("*.png"))
+    assert drawn == ["t-curves.png", "t-heat.png", "t-sweep.png"]
+    assert all(f"({name})" in page for name in drawn)
+
+
+def test_what_is_missing_is_said_and_the_rest_is_written(made):
+    page = report.markdown(results(made, (1, 2, 3)), [], "python x")
+    assert "Missing, 2 runs: fm seed 3, nfm seed 3." in page
+
+
+def test_a_run_of_another_config_than_the_row_has_by_now_is_left_out_and_said(made, monkeypatch):
+    now = runs.config
+    monkeypatch.setattr(runs, "config", lambda row, number: {**now(row, number), "monitor": "log_loss"})
+    page = report.markdown(results(made), [], "python x")
+    assert "| fm | 0 |" in page
+    assert "(monitor: auc there, log_loss now)" in page
+
+
+def test_every_frappe_number_is_marked_by_the_folder_that_its_run_names(made, monkeypatch):
+    read = run_folder.read_config
+
+    def moved(folder):
+        return {**read(folder), "dataset": {"_target_": "ctr.data.Table", "root": "somewhere/frappe"}}
+
+    monkeypatch.setattr(run_folder, "read_config", moved)
+    monkeypatch.setattr(runs, "outdated", lambda run: "")
+    page = report.markdown(results(made), [], "python x")
+    assert "| fm | frappe, train negatives re-drawn | 2 |" in page
+    assert "\ntrain negatives re-drawn: valid and test are the published files row for row" in page
+    lines = list(csv.DictReader(report.comma_separated(results(made)).splitlines()))
+    assert {line["mark"] for line in lines} == {"train negatives re-drawn"}
+
+
+def test_the_time_left_is_that_of_the_rows_own_runs_and_says_what_is_guessed(made):
+    fm, nfm = (runs.Run(row, 1, Path()) for row in made[0].rows[:2])
+    assert time_left([fm, nfm], [], 1, {}) == ""
+    assert time_left([fm, fm], [(fm, 4.0)], 2, {fm.row.key: [8.0, 12.0]}) == ", about 13 s left"
+    assert "if the 1 rows that never ran" in time_left([nfm], [], 1, {fm.row.key: [10.0]})
+    assert [clock(90), clock(720), clock(12600)] == ["90 s", "12 min", "3.5 h"]
+
+
+def test_a_run_that_has_begun_goes_on_with_its_own_threads(made):
+    table, tmp_path = made
+    assert "threads=1" in runs.Run(table.rows[0], 1, tmp_path / "runs").command(7)
+    assert "threads=7" in runs.Run(table.rows[0], 9, tmp_path / "runs").command(7)
+
+
+def test_a_listing_says_what_is_there_and_what_cannot_run(made, tmp_path):
+    folder = tables(tmp_path, rows={"a": {"overrides": ["model=nfmm"]}}, claims={}, plots={})
+    listed = command.listing(request(tmp_path), folder)
+    assert "0/1  does not compose: there is no model/nfmm" in listed
+    assert "did you mean 'nfm'" in listed
+    listed = command.listing(request(made[1], seeds=(1, 2, 3)), made[1])
+    assert "* fm                               quick 2/3" in listed
+
+
+def test_processes_are_counted_from_one(tmp_path):
+    with pytest.raises(UserError, match="--processes must be at least 1"):
+        command.reproduce(request(tmp_path, processes=0), print, folder=tables(tmp_path))
