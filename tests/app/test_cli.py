@@ -33,7 +33,7 @@ def python(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
 MISTAKES = [
     (["modle=fm"], "did you mean 'model'"),
     (["model=nfmm"], "did you mean 'nfm'"),
-    (["experiment=nope"], "there are deepfm_frappe_bars"),
+    (["experiment=nope"], "there are afm_frappe_bars"),
     (["model.embeding_dim=3"], "did you mean 'embedding_dim'"),
     (["+model.embeding_dim=3"], "did you mean 'embedding_dim'"),
     (["model.embedding_dim=large"], "expected a whole number, found 'large'"),
