@@ -3,6 +3,8 @@
 import csv
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -16,6 +18,7 @@ from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.time_left import clock, time_left
 from ctr.errors import UserError
 from tests.app.compose import TINY, tiny_run
+from tests.conftest import ROOT
 
 DATA = [word for word in TINY if word.startswith("dataset.")]
 LONG = ["dataset.num_train=20000", "trainer.max_steps=600", "trainer.max_epochs=9", "trainer.patience=null"]
@@ -65,7 +68,8 @@ def ctrl_c_once_there_is_a_checkpoint(root: Path) -> threading.Thread:
     return thread
 
 
-def test_a_table_is_stopped_goes_on_and_names_the_row_that_failed(tmp_path):
+def test_a_table_is_stopped_goes_on_and_names_the_row_that_failed(tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # as the script's own guard sets it
     folder, said = tables(tmp_path), []
     watch = ctrl_c_once_there_is_a_checkpoint(tmp_path / "runs")
     failed, stopped = command.reproduce(request(tmp_path), said.append, folder=folder)
@@ -162,7 +166,7 @@ def test_every_frappe_number_is_marked_by_the_folder_that_its_run_names(made, mo
         return {**read(folder), "dataset": {"_target_": "ctr.data.Table", "root": "somewhere/frappe"}}
 
     monkeypatch.setattr(run_folder, "read_config", moved)
-    monkeypatch.setattr(runs, "outdated", lambda run: "")
+    monkeypatch.setattr(runs, "outdated", lambda made: {})
     page = report.markdown(results(made), [], "python x")
     assert "| fm | frappe, train negatives re-drawn | 2 |" in page
     assert "\ntrain negatives re-drawn: valid and test are the published files row for row" in page
@@ -196,3 +200,14 @@ def test_a_listing_says_what_is_there_and_what_cannot_run(made, tmp_path):
 def test_processes_are_counted_from_one(tmp_path):
     with pytest.raises(UserError, match="--processes must be at least 1"):
         command.reproduce(request(tmp_path, processes=0), print, folder=tables(tmp_path))
+
+
+@pytest.mark.parametrize("script", ["reproduce", "baseline"])
+def test_help_comes_without_importing_torch(script):
+    code = (
+        f"import runpy, sys; sys.argv = ['x', '--help']\ntry: runpy.run_path('scripts/{script}.py', None, '__main__')"
+    )
+    code += "\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert "usage" in said
+    assert said.strip().endswith("False")

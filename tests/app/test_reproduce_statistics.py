@@ -90,7 +90,7 @@ def test_one_pair_that_cannot_tell_leaves_a_claim_of_several_open():
 
 def test_seeds_are_paired_by_number_and_others_are_not_counted():
     scores = {"a": {1: 0.5, 2: 0.61, 3: 0.7}, "b": {2: 0.60, 3: 0.68, 9: 0.1}}
-    assert "2 seeds, difference +0.01500" in judge([better(["a"], ["b"])], lambda one: scores[one.row])[0].test
+    assert "2 runs, difference +0.01500" in judge([better(["a"], ["b"])], lambda one: scores[one.row])[0].test
     assert words([better(["a"], ["b"])], {"a": {1: 0.5}, "b": {1: 0.4}}) == [OPEN]
 
 

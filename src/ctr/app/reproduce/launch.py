@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from types import FrameType
 
 from ctr import disk
+from ctr.app.cli import TRACEBACK
 from ctr.app.reproduce import scores
 from ctr.app.reproduce.runs import Run
 from ctr.app.reproduce.time_left import clock, time_left
 
 PATIENCE = 60.0  # seconds that a stopped run has to save its state
 LAST_LINES = 5
-SILENT = {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
+SILENT = {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
 
 
 @dataclass
@@ -89,6 +90,7 @@ def _start(run: Run, threads: int) -> _Child:
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     run.error.unlink(missing_ok=True)
     environment = {**os.environ, **SILENT, "OMP_NUM_THREADS": str(threads)}
+    environment.pop(TRACEBACK, None)  # which our own command has set for itself: a run tells its mistakes in a line
     with run.log.open("ab") as log:
         command = run.command(threads)
         log.write(f"$ {' '.join(command[1:])}\n".encode())

@@ -40,9 +40,8 @@ class Results:
     @cached_property
     def outdated(self) -> Mapping[Path, str]:
         """Folders of finished runs whose row is by now another, with what has changed."""
-        made = [run for row in self.table.rows for run in runs.finished(row, self.root)]
-        changed = {run.folder: runs.outdated(run) for run in made}
-        return {folder: what for folder, what in changed.items() if what}
+        each = [runs.outdated(runs.finished(row, self.root)) for row in self.table.rows]
+        return {folder: what for changed in each for folder, what in changed.items()}
 
     @property
     def missing(self) -> list[Run]:

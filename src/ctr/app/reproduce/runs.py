@@ -107,9 +107,18 @@ def config(row: Row, number: int = 1) -> dict[str, Any]:
     return composed
 
 
-def outdated(run: Run) -> str:
-    """What the config says by now of a key that the finished run was made with; empty where both agree."""
-    now, then = run_folder.flat(config(run.row, run.number)), run_folder.flat(run_folder.read_config(run.folder))
-    free = (*FREE, "stages.") if run.row.baseline else FREE  # a baseline's own
-    changed = [key for key in then if key in now and now[key] != then[key] and not key.startswith(free)]
-    return "; ".join(f"{key}: {then[key]} there, {now[key]} now" for key in changed[:3])
+def outdated(made: Sequence[Run]) -> dict[Path, str]:
+    """Of a row's finished runs the folders of those whose config has changed since, with what has. Keys that a run's
+    number sets are not compared, nor what is new or gone."""
+    if not made:
+        return {}
+    now, other = (run_folder.flat(config(made[0].row, number)) for number in (1, 2))
+    free = (*FREE, "stages.") if made[0].row.baseline else FREE  # a baseline's stage is its own
+    fixed = {key for key in now if now[key] == other.get(key) and not key.startswith(free)}
+    found = {}
+    for run in made:
+        then = run_folder.flat(run_folder.read_config(run.folder))
+        changed = [key for key in then if key in fixed and now[key] != then[key]]
+        if changed:
+            found[run.folder] = "; ".join(f"{key}: {then[key]} there, {now[key]} now" for key in changed[:3])
+    return found

@@ -52,7 +52,7 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     tests = {pair: _test(*pair, found) for pair in pairs}
     if missing := [pair for pair, test in tests.items() if test.n < 2]:
         a, b = missing[0]
-        return _Outcome(1.0, True, "", f"{_name(a)} and {_name(b)} have {tests[missing[0]].n} seeds in common")
+        return _Outcome(1.0, True, "", f"{_name(a)} and {_name(b)} have {tests[missing[0]].n} runs in common")
     if inner:
         up = min(1.0, len(inner) * min(max(tests[i, e].up for e in ends) for i in inner))
         down = min(1.0, len(ends) * min(max(tests[i, e].down for i in inner) for e in ends))
@@ -62,7 +62,7 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     shown = sorted(tests.items(), key=lambda item: item[1].up if up <= down else item[1].down)
     (a, b), test = shown[-1] if up <= down and not inner else shown[0]
     which = "" if len(pairs) == 1 else f"{len(pairs)} pairs, deciding: {_name(a)} against {_name(b)}; "
-    text = f"{which}paired t = {test.t:+.2f}, {test.n} seeds, difference {test.difference:+.5f}"
+    text = f"{which}paired t = {test.t:+.2f}, {test.n} runs, difference {test.difference:+.5f}"
     return _Outcome(min(1.0, 2 * min(up, down)), up <= down, text)
 
 
@@ -101,14 +101,14 @@ def _bounded(claim: Claim, found: Found) -> Verdict:
     if claim.kind == "ratio":
         values = _log_ratios(claim, found)
     if (bounds := statistics.interval(values)) is None:
-        return Verdict(claim, OPEN, f"{_name(claim.left[0])}: {len(values)} seeds")
+        return Verdict(claim, OPEN, f"{_name(claim.left[0])}: {len(values)} runs")
     mean = float(np.mean(values))
     if claim.kind == "ratio":
         mean, bounds = float(np.exp(mean)), (float(np.exp(bounds[0])), float(np.exp(bounds[1])))
     low, high = bounds
     inside, outside = claim.low <= low and high <= claim.high, high < claim.low or claim.high < low
     what = "mean ratio" if claim.kind == "ratio" else "mean"
-    text = f"{what} {mean:.5g}, 95 % interval [{low:.5g}, {high:.5g}], {len(values)} seeds; claimed {_band(claim)}"
+    text = f"{what} {mean:.5g}, 95 % interval [{low:.5g}, {high:.5g}], {len(values)} runs; claimed {_band(claim)}"
     return Verdict(claim, HOLDS if inside else FAILS if outside else OPEN, text)
 
 
