@@ -11,7 +11,7 @@ from torch import nn
 
 from ctr.errors import UserError
 from ctr.metrics import Scores
-from ctr.training import Cosine, LogLoss, Trainer, checkpoint
+from ctr.training import Cosine, LogLoss, SquaredError, Trainer, checkpoint
 from ctr.training.progress import Progress
 from ctr.training.trainer import default_batch_size
 from tests.training import builders
@@ -367,3 +367,16 @@ def test_probabilities_are_corrected_for_dropped_negatives_on_valid_and_test_alo
         plain, corrected = (one.evaluate(untrained, data, split).values for data in (builders.data(), sampled))
         assert corrected["auc"] == plain["auc"]
         assert (corrected["calibration"] < 0.5 * plain["calibration"]) == less
+
+
+def test_a_model_that_needs_the_log_loss_is_refused_with_another_objective():
+    model = builders.model("finalnet")
+    builders.trainer().check(model)
+    others = [
+        SquaredError(reduction="mean", plus_minus_one=False, clip=True),
+        LogLoss(reduction="sum"),
+    ]
+    for objective in others:
+        with pytest.raises(UserError, match=r"FinalNet: its block 'mean', as it is set, is for the log loss"):
+            builders.trainer(objective=objective).check(model)
+        builders.trainer(objective=objective).check(builders.model("finalnet", distillation=False))

@@ -105,6 +105,12 @@ class Trainer:
         GroupedOptimizer(model, self.make_optimizer, self.groups)
         if self.batch_size == 1 and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
             raise UserError("batch_size is 1, and batch norm has no variance over one example; use at least 2")
+        parts = [name for name, module in model.named_modules() if getattr(module, "needs_log_loss", False)]
+        if parts and not (isinstance(self.objective, LogLoss) and self.objective.reduction == "mean"):
+            raise UserError(
+                f"{type(model).__name__}: its block {parts[0]!r}, as it is set, is for the log loss averaged over the "
+                f"batch, and this task has another objective; use task=binary, or the switch in the model's YAML"
+            )
 
     def fit(self, model: nn.Module, data: DataModule, out: Path, console: Console) -> Progress:
         """Trains in `out`, going on from its newest checkpoint if it has one.
