@@ -41,7 +41,7 @@ tensorboard: $(READY)  ## look at the runs under outputs/, on this machine only
 	$(BIN)/tensorboard --logdir outputs --host 127.0.0.1
 
 lock:  ## renew constraints.txt (needs uv)
-	echo "torch==2.13.0" | uv pip compile --universal --python-version 3.10 --extra dev --extra baselines --no-header --no-annotate \
+	echo "torch==2.13.0" | uv pip compile --universal --python-version 3.10 --extra dev --extra baselines --extra peers --no-header --no-annotate \
 		-c - pyproject.toml | sed '1i # Every direct and indirect dependency, pinned, for Python 3.10 and later on every system. Made by `make lock`.' > constraints.txt.partial
 	mv constraints.txt.partial constraints.txt
 

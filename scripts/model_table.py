@@ -20,7 +20,7 @@ def table() -> str:
         (model,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
         title = (ast.get_docstring(tree) or "").rstrip(".")
         tests = ast.parse((ROOT / f"tests/models/test_{page.stem}.py").read_text(encoding="utf-8"))
-        held = (ast.get_docstring(tests) or "").rstrip(".")
+        held = " ".join((ast.get_docstring(tests) or "").split()).rstrip(".")
         names = ", ".join(f"`{name}`" for name in yamls(model.name))
         lines.append(f"| {names} | {title} | {citation(ast.get_docstring(model) or '')} | {held} |")
     return "\n".join(lines) + "\n"

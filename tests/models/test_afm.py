@@ -1,4 +1,5 @@
-"""the softmax over pairs, written out; FM over the number of pairs at h = 0, p = 1; the authors' and BARS's counts"""
+"""the softmax over pairs, written out; FM over the number of pairs at h = 0, p = 1; the authors' and BARS's counts;
+logits of pytorch-fm, FuxiCTR and DeepCTR-Torch"""
 
 import itertools
 

@@ -1,4 +1,5 @@
-"""its equation; AFN+ is half of each part at first; 4,066,711 and 4,482,205 parameters on Frappe, as BARS prints"""
+"""its equation; AFN+ is half of each part at first; 4,066,711 and 4,482,205 parameters on Frappe, as BARS prints;
+logits of FuxiCTR"""
 
 import pytest
 import torch

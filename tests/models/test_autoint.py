@@ -1,4 +1,5 @@
-"""torch's own attention, layer by layer; AutoInt+ adds a network; BARS's 306,051 and 622,180 parameters on Frappe"""
+"""torch's own attention, layer by layer; AutoInt+ adds a network; BARS's 306,051 and 622,180 parameters on Frappe;
+logits of FuxiCTR"""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""convolutions, pooling and head by plain loops; the parameters that its definition counts"""
+"""convolutions, pooling and head by plain loops; the parameters that its definition counts; logits of FuxiCTR with
+shared filters"""
 
 import pytest
 import torch

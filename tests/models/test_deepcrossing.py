@@ -1,4 +1,5 @@
-"""units by plain loops; a head on the fields without units; the NFM paper's parameter counts of DeepCross"""
+"""units by plain loops; a head on the fields without units; the NFM paper's parameter counts of DeepCross; logits of
+FuxiCTR"""
 
 import pytest
 import torch

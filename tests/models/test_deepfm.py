@@ -1,4 +1,5 @@
-"""worked values; equals FM with a silent network; one shared table; parameter counts of BARS"""
+"""worked values; equals FM with a silent network; one shared table; parameter counts of BARS; logits of pytorch-fm,
+FuxiCTR and DeepCTR-Torch"""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""equals DeepFM without its FM; 417,891 parameters on Frappe, as BARS's settings have (its log counts one MLP twice)"""
+"""equals DeepFM without its FM; 417,891 parameters on Frappe, as BARS's settings have (its log counts one MLP
+twice); logits of pytorch-fm and FuxiCTR"""
 
 import pytest
 import torch

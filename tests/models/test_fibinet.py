@@ -1,4 +1,5 @@
-"""loops over pairs; FM where the matrices are the identity and SENET is silent; BARS's 743,480 parameters on Frappe"""
+"""loops over pairs; FM where the matrices are the identity and SENET is silent; BARS's 743,480 parameters on Frappe;
+logits of FuxiCTR and DeepCTR-Torch"""
 
 import itertools
 

@@ -1,4 +1,5 @@
-"""its equations; with silent gates and pairs equals two networks added; 253,392 parameters on Frappe, as BARS prints"""
+"""its equations; with silent gates and pairs equals two networks added; 253,392 parameters on Frappe, as BARS
+prints; logits of FuxiCTR"""
 
 import pytest
 import torch

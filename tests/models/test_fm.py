@@ -1,4 +1,5 @@
-"""brute-force double sum; worked values and gradients; passes of the libFM binary (SGD), all printed digits"""
+"""brute-force double sum; worked values and gradients; passes of the libFM binary (SGD), all printed digits; logits
+of pytorch-fm, FuxiCTR and DeepCTR-Torch"""
 
 import itertools
 import math

@@ -1,4 +1,5 @@
-"""the double sum with matrices; equals FM at M = I, FwFM at M = r I; 59,730 parameters on Frappe, as BARS prints"""
+"""the double sum with matrices; equals FM at M = I, FwFM at M = r I; 59,730 parameters on Frappe, as BARS prints;
+logits of FuxiCTR"""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""the weighted double sum; equals FM at r = 1; 107,826 parameters on Frappe, as BARS prints"""
+"""the weighted double sum; equals FM at r = 1; 107,826 parameters on Frappe, as BARS prints; logits of FuxiCTR"""
 
 import itertools
 

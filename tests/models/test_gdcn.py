@@ -1,4 +1,4 @@
-"""its equations, parallel and stacked; with silent crosses equals a plain network"""
+"""its equations, parallel and stacked; with silent crosses equals a plain network; logits of FuxiCTR"""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""the brute-force sums of pairs, triples and more; order 2 equals FM; parameter counts of the NFM paper and of BARS"""
+"""the brute-force sums of pairs, triples and more; order 2 equals FM; parameter counts of the NFM paper and of BARS;
+logits of FuxiCTR"""
 
 import itertools
 

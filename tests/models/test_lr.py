@@ -1,4 +1,5 @@
-"""the plain sum; FTRL's worked trace, one example at a time; 5,390 parameters on Frappe, as BARS prints"""
+"""the plain sum; FTRL's worked trace, one example at a time; 5,390 parameters on Frappe, as BARS prints; logits of
+pytorch-fm and FuxiCTR"""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""its equations; with masks of 1 equals a plain network; 571,691 parameters on Frappe, as BARS prints"""
+"""its equations; with masks of 1 equals a plain network; 571,691 parameters on Frappe, as BARS prints; logits of
+FuxiCTR"""
 
 import pytest
 import torch

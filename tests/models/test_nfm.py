@@ -1,4 +1,5 @@
-"""equals FM at no layer and h = 1; worked values; the paper's and BARS's parameter counts"""
+"""equals FM at no layer and h = 1; worked values; the paper's and BARS's parameter counts; logits of pytorch-fm,
+FuxiCTR and DeepCTR-Torch"""
 
 import pytest
 import torch

@@ -1,4 +1,5 @@
-"""logits by plain loops, crosses included; equals DeepFM without pairs; the NFM paper's and BARS's parameter counts"""
+"""logits by plain loops, crosses included; equals DeepFM without pairs; the NFM paper's and BARS's parameter counts;
+logits of pytorch-fm, FuxiCTR and DeepCTR-Torch"""
 
 import itertools
 
