@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctr.batch import Batch
+from ctr.blocks.mask import FieldLayerNorm
 from ctr.errors import UserError
 from ctr.training import LogLoss
 from ctr.training.optimizer import GroupedOptimizer, read_groups
@@ -56,8 +57,9 @@ def group_by_hand(name: str) -> str:
 
 
 def decayed_by_hand(net: nn.Module) -> list[str]:
-    """All trained parameters but biases and batch norms."""
-    norms = [name for name, module in net.named_modules() if isinstance(module, nn.BatchNorm1d)]
+    """All trained parameters but biases and the scales of norms."""
+    kinds = (nn.BatchNorm1d, nn.LayerNorm, FieldLayerNorm)
+    norms = [name for name, module in net.named_modules() if isinstance(module, kinds)]
     trained = [name for name, parameter in net.named_parameters() if parameter.requires_grad]
     return [n for n in trained if not n.split(".")[-1].startswith("bias") and n.rpartition(".")[0] not in norms]
 
@@ -150,7 +152,7 @@ def test_l2_shrinks_the_rows_of_the_table_that_the_batch_does_not_touch():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_l2_leaves_biases_and_batch_norms_alone(name):
+def test_l2_leaves_biases_and_norms_alone(name):
     net = model(name)
     plain, optimizer = copy.deepcopy(net), grouped(net, l2=0.5)
     loss_of(plain).backward()

@@ -23,7 +23,7 @@ MakeOptimizer = Callable[[list[dict[str, Any]]], torch.optim.Optimizer]
 @dataclass(frozen=True)
 class Group:
     """`l2` is the lambda of (lambda / 2) * ||parameters||^2, added to every batch's loss as BARS does: over the
-    whole table, not over the batch's rows. It leaves out biases and batch norms."""
+    whole table, not over the batch's rows. It leaves out biases and the scales of norms."""
 
     name: str
     lr: float
@@ -70,7 +70,7 @@ class GroupedOptimizer:
         except (ValueError, TypeError, IndexError, RuntimeError) as error:
             raise UserError(f"trainer.optimizer: {error}") from error
         self.parameters = [p for _, p in named]
-        norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+        norms = [m for m in model.modules() if "Norm" in type(m).__name__]  # of torch, and of blocks
         spared = {id(p) for name, p in named if name.split(".")[-1].startswith("bias")}
         spared |= {id(p) for norm in norms for p in norm.parameters()}
         decayed = [(group.l2, [p for p in members[group.name] if id(p) not in spared]) for group in self.groups]
