@@ -76,12 +76,23 @@ def schema() -> FeatureSchema:
     return mixed_schema()
 
 
-@pytest.fixture(scope="session")
-def frappe() -> Path:
-    """The folder of the real Frappe data. With CTR_DATA set it has to be there; without, the test is skipped."""
+def folder_of(name: str) -> Path:
+    """The folder of a dataset's files. With CTR_DATA set they have to be there; without, the test is skipped."""
     if (root := os.environ.get("CTR_DATA")) is None:
-        pytest.skip("set CTR_DATA to a folder with frappe/ in it; README, section Data, says how to get it")
-    folder = (ROOT / root / "frappe").resolve()
+        pytest.skip(f"set CTR_DATA to a folder with {name}/ in it; README, section Data, says how to get it")
+    folder = (ROOT / root / name).resolve()
     if not (folder / "train.csv.gz").is_file():
         pytest.fail(f"CTR_DATA={root} is set, but {folder} holds no train.csv.gz")
     return folder
+
+
+@pytest.fixture(scope="session")
+def frappe() -> Path:
+    """The folder of the real Frappe data."""
+    return folder_of("frappe")
+
+
+@pytest.fixture(scope="session")
+def ipinyou() -> Path:
+    """The folder of the FNN authors' sample of iPinYou."""
+    return folder_of("ipinyou")
