@@ -102,17 +102,9 @@ def warm_started(model, fm):
 
 
 FM_WORKED = FM_OPTIONS | SMALL
-
-
 NFM_WORKED = NFM_OPTIONS | SMALL | {"hidden_dims": [3]}
-
-
 DEEPFM_WORKED = DEEPFM_OPTIONS | SMALL | {"hidden_dims": [2]}
-
-
 FNN_WORKED = FNN_OPTIONS | SMALL | {"hidden_dims": [2]}
-
-
 NFM_COUNTED = NFM_WORKED | {"pooling_batch_norm": True, "hidden_batch_norm": True}  # the NFM authors' form
 PLAIN = {"embedding_dim": 4, "init_std": 0.5, "hidden_dims": [8, 5]}
 

@@ -133,7 +133,9 @@ def _row_tables(model: nn.Module, make: TableOptimizer, groups: list[Group]) -> 
         for name, m in model.named_modules()
         if isinstance(m, nn.Embedding)
     }
-    if len({len(weight) for weight in tables.values()}) != 1 or any(hasattr(m, "reads_ids") for m in model.modules()):
+    if len({len(weight) for weight in tables.values()}) != 1 or any(
+        getattr(m, "reads_ids", False) for m in model.modules()
+    ):
         return  # a block that looks at the ids themselves, as hashed crosses do, would see other numbers
     settings = {group.name: group for group in groups}
     for name, weight in tables.items():
