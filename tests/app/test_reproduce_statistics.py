@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ctr.app.reproduce import statistics
 from ctr.app.reproduce.table import Claim, Side
 from ctr.app.reproduce.verdicts import FAILS, HOLDS, OPEN, judge
+from ctr.statistics import seeds as statistics
 
 SLEEP = (  # Student, "The Probable Error of a Mean", Biometrika 1908: hours gained with either drug
     [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],

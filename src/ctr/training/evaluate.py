@@ -1,27 +1,22 @@
-"""A model's metrics on a split."""
+"""What a model predicts on a split."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from ctr.batch import Batch, Loader
-from ctr.metrics import Metric, Predictions, Scores, score
+from ctr.metrics import Predictions
 from ctr.metrics.calibration import undo_down_sampling
 from ctr.training.objective import Objective
 
 
-def evaluate(
-    model: nn.Module,
-    loader: Loader,
-    objective: Objective,
-    metrics: Iterable[Metric],
-    device: torch.device,
-    negatives_kept: float = 1.0,
-) -> Scores:
-    """The scores of a model on all rows of the loader, with dropout off."""
+def predict(
+    model: nn.Module, loader: Loader, objective: Objective, device: torch.device, negatives_kept: float = 1.0
+) -> Predictions:
+    """What a model predicts for all rows of the loader, with dropout off."""
     model.eval()
 
     def logits(batch: Batch) -> Tensor:
@@ -29,7 +24,7 @@ def evaluate(
         return undo_down_sampling(model(batch.ids, batch.values).double(), negatives_kept)
 
     with torch.inference_mode():
-        return score(predictions(loader, logits, objective), metrics)
+        return predictions(loader, logits, objective)
 
 
 def predictions(loader: Loader, logits: Callable[[Batch], Tensor], objective: Objective) -> Predictions:

@@ -13,10 +13,10 @@ from torch import nn
 
 from ctr.batch import Batch, DataModule, Loader
 from ctr.errors import Stopped, UserError
-from ctr.metrics import METRICS, Metric, Scores, score
+from ctr.metrics import METRICS, Metric, Predictions, Scores, score
 from ctr.training import checkpoint, snapshot
 from ctr.training.device import Choice, autocast, find_device, find_precision
-from ctr.training.evaluate import as_predictions, evaluate, in_turn, predictions
+from ctr.training.evaluate import as_predictions, in_turn, predict, predictions
 from ctr.training.interrupt import on_sigterm
 from ctr.training.objective import LogLoss, Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
@@ -168,12 +168,16 @@ class Trainer:
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:
-        """The model's metrics on a split, in fp32 whatever the precision of training: rounded logits would tie. Where
-        train has a share of its negatives only, probabilities for valid and test are corrected for that."""
+        """The model's metrics on a split."""
+        return score(self.predict(model, data, split), self.metrics)
+
+    def predict(self, model: nn.Module, data: DataModule, split: str) -> Predictions:
+        """What the model predicts on a split, in fp32 whatever the precision of training: rounded logits would tie.
+        Where train has a share of its negatives only, probabilities for valid and test are corrected for that."""
         model.to(self.device)
         kept = data.negatives_kept if split != "train" and isinstance(self.objective, LogLoss) else 1.0
         loader = data.loader(split, self.eval_batch_size)
-        return evaluate(model, loader, self.objective, self.metrics, self.device, kept)
+        return predict(model, loader, self.objective, self.device, kept)
 
     def evaluate_law(self, data: DataModule, split: str) -> dict[str, Scores]:
         """What the law behind the labels scores, where it is known and the objective predicts probabilities:

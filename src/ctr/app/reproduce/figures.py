@@ -13,9 +13,10 @@ mpl.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
-from ctr.app.reproduce import scores, statistics
+from ctr.app.reproduce import scores
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.table import Grid, Plot, Side
+from ctr.statistics import seeds
 
 SIZE, DOTS = (7.0, 4.2), 150
 
@@ -99,7 +100,7 @@ def _means(grid: Grid, score: str, results: Results) -> tuple[list[str], np.ndar
     for row in grid.rows:
         found = [list(results.of(Side(Grid.cell(row, column), score)).values()) for column in grid.columns]
         if any(found):
-            each = [statistics.mean_and_spread(values) if values else (math.nan, None) for values in found]
+            each = [seeds.mean_and_spread(values) if values else (math.nan, None) for values in found]
             rows.append(row)
             means.append([mean for mean, _ in each])
             spreads.append([spread or 0.0 for _, spread in each])

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctr import disk
-from ctr.app.reproduce import figures, runs, statistics, verdicts
+from ctr.app.reproduce import figures, runs, verdicts
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
+from ctr.statistics import seeds
 
 SHOWN = 8  # missing repetitions that are listed by name
 
@@ -72,7 +73,7 @@ def _score_line(results: Results, row: Row, score: str) -> str:
 
 
 def number_and_spread(values: Sequence[float]) -> str:
-    mean, spread = statistics.mean_and_spread(values)
+    mean, spread = seeds.mean_and_spread(values)
     return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
 
 
@@ -84,9 +85,9 @@ def _beside(results: Results, row: Row) -> list[str]:
 
 def _published(one: Published, row: Row) -> str:
     spread = "" if one.spread is None else f" ± {one.spread:.5f}"
-    seeds = "" if one.seeds is None else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
+    counted = "" if one.seeds is None else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
     which = "" if one.score == row.score else f"{one.score} "
-    return f"{which}{one.value:.5f}{spread} ({one.source}{seeds})"
+    return f"{which}{one.value:.5f}{spread} ({one.source}{counted})"
 
 
 def _target(results: Results, row: Row) -> str:
@@ -98,7 +99,7 @@ def _target(results: Results, row: Row) -> str:
     values = list(results.of(Side(row.name, row.score)).values())
     if not values:
         return which
-    mean = statistics.mean_and_spread(values)[0]
+    mean = seeds.mean_and_spread(values)[0]
     off = max(low - mean, mean - high)
     return f"{which}: met" if off <= 0 else f"{which}: missed by {off:.5f}"
 

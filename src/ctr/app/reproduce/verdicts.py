@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ctr.app.reproduce import scores, statistics
+from ctr.app.reproduce import scores
 from ctr.app.reproduce.claims import COMPARISONS
 from ctr.app.reproduce.table import Claim, Side
+from ctr.statistics import seeds
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
 Found = Callable[[Side], Mapping[int, float]]  # a row's score by seed
@@ -25,7 +26,7 @@ class Verdict:
 def judge(claims: Sequence[Claim], found: Found) -> list[Verdict]:
     """The verdicts of a table's claims. Comparisons are corrected together by Holm's method."""
     outcomes = {claim.name: _compare(claim, found) for claim in claims if claim.kind in COMPARISONS}
-    adjusted = dict(zip(outcomes, statistics.holm([one.p for one in outcomes.values()]), strict=True))
+    adjusted = dict(zip(outcomes, seeds.holm([one.p for one in outcomes.values()]), strict=True))
     return [
         _verdict(claim, outcomes[claim.name], adjusted[claim.name], len(outcomes))
         if claim.name in outcomes
@@ -81,15 +82,15 @@ def _test(a: Side, b: Side, found: Found) -> _Test:
     common = sorted(left.keys() & right.keys())
     sign = 1 if scores.higher_is_better(a.score) else -1
     x, y = ([sign * values[seed] for seed in common] for values in (left, right))
-    t, up = statistics.paired(x, y)
-    _, down = statistics.paired(y, x)
+    t, up = seeds.paired(x, y)
+    _, down = seeds.paired(y, x)
     return _Test(len(common), t, float(np.mean(np.subtract(x, y))) if common else 0.0, up, down)
 
 
 def _verdict(claim: Claim, outcome: _Outcome, p: float, number: int) -> Verdict:
     if outcome.missing:
         return Verdict(claim, OPEN, outcome.missing)
-    word = OPEN if p >= statistics.ALPHA else HOLDS if outcome.up else FAILS
+    word = OPEN if p >= seeds.ALPHA else HOLDS if outcome.up else FAILS
     return Verdict(claim, word, f"{outcome.text}, p = {outcome.p:.2g}, {p:.2g} by Holm over {number} claims")
 
 
@@ -100,7 +101,7 @@ def _bounded(claim: Claim, found: Found) -> Verdict:
     values = list(found(claim.left[0]).values())
     if claim.kind == "ratio":
         values = _log_ratios(claim, found)
-    if (bounds := statistics.interval(values)) is None:
+    if (bounds := seeds.interval(values)) is None:
         return Verdict(claim, OPEN, f"{_name(claim.left[0])}: {len(values)} runs")
     mean = float(np.mean(values))
     if claim.kind == "ratio":
