@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("outputs", "reproduce"), help="where the runs are")
     parser.add_argument("--out", type=Path, default=Path("docs", "results"), help="where the table is written")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows alone, of any budget")
+    parser.add_argument("--records", action="store_true", help="runs recorded beside the table count as made")
     parser.add_argument("--list", action="store_true", help="tell what there is; run nothing")
     parser.add_argument("--report", action="store_true", help="write the table of what has run; run nothing")
     arguments = parser.parse_args()
@@ -45,6 +46,7 @@ def main() -> None:
         root=arguments.root,
         out=arguments.out,
         only=tuple(arguments.only),
+        records=arguments.records,
         said=shlex.join(["python", "scripts/reproduce.py", *_without_folders(sys.argv[1:])]),
     )
     if arguments.list:

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ctr.app import run_folder
-from ctr.app.reproduce import command, reading, report, runs
+from ctr.app.reproduce import command, reading, records, report, runs
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.time_left import clock, time_left
 from ctr.errors import UserError
@@ -211,3 +212,69 @@ def test_help_comes_without_importing_torch(script):
     said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
     assert "usage" in said
     assert said.strip().endswith("False")
+
+
+# --- records: a table's runs beside it ---
+
+
+def test_a_table_from_records_alone_is_the_table_of_the_runs(made, tmp_path):
+    table, _ = made
+    report.write(results(made), tmp_path / "out", "python x")
+    before = (tmp_path / "out" / "t.md").read_text()
+    assert records.unpack("t", tmp_path / "out", tmp_path / "elsewhere") == 4
+    moved = Results(
+        table, tmp_path / "elsewhere", tuple(runs.of_rows(table.chosen("quick"), (1, 2), tmp_path / "elsewhere"))
+    )
+    archive = records.path(tmp_path / "out", "t").read_bytes()
+    report.write(moved, tmp_path / "out", "python x")
+    assert (tmp_path / "out" / "t.md").read_text() == before
+    assert records.path(tmp_path / "out", "t").read_bytes() == archive
+    assert not list((tmp_path / "elsewhere").rglob("checkpoints"))
+
+
+def test_records_count_as_made_where_asked_for_and_never_replace_a_run(made, tmp_path):
+    table, folder = made
+    said = []
+    report.write(results(made), tmp_path / "out", "python x")
+    first = runs.Run(table.rows[0], 1, tmp_path / "runs").folder
+    first.mkdir(parents=True)  # begun here
+    asked = request(tmp_path, seeds=(1, 2), records=True)
+    command.reproduce(asked, said.append, run=False, folder=folder)
+    assert "t: 3 runs are taken from" in said[0]
+    assert list(first.iterdir()) == []
+    command.reproduce(asked, said.append, run=False, folder=folder)
+    assert len(said) == 3  # nothing is taken twice
+
+
+@pytest.mark.parametrize("name", ["../../evil/seed1/scores.json", "a/seed1/model.safetensors", "a/seed1/../../x"])
+def test_records_that_hold_anything_else_are_refused(tmp_path, name):
+    with zipfile.ZipFile(records.path(tmp_path, "t"), "w") as archive:
+        archive.writestr(name, "{}")
+    with pytest.raises(UserError, match="no file of a recorded run"):
+        records.unpack("t", tmp_path, tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_damaged_records_are_refused(made, tmp_path):
+    report.write(results(made), tmp_path, "python x")
+    whole = records.path(tmp_path, "t").read_bytes()
+    for damaged in (whole[: len(whole) // 2], whole[:200] + b"\0\0\0\0" + whole[204:]):
+        records.path(tmp_path, "t").write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            records.unpack("t", tmp_path, tmp_path / "runs")
+
+
+def test_records_name_no_folder_of_this_machine(made, tmp_path, monkeypatch):
+    read = run_folder.read_config
+
+    def with_root(folder):
+        config = read(folder)
+        return {**config, "dataset": {**config["dataset"], "root": str(tmp_path / "frappe"), "cache": str(tmp_path)}}
+
+    monkeypatch.setattr(run_folder, "read_config", with_root)
+    monkeypatch.setattr(runs, "outdated", lambda made: {})
+    records.write(results(made), tmp_path)
+    with zipfile.ZipFile(records.path(tmp_path, "t")) as archive:
+        texts = [archive.read(name).decode() for name in archive.namelist()]
+    assert not any(str(tmp_path) in text for text in texts)
+    assert any("root: frappe" in text for text in texts)

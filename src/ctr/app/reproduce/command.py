@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctr.app.reproduce import launch, reading, report, runs, time_left
+from ctr.app.reproduce import launch, reading, records, report, runs, time_left
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.table import Row, Table
 from ctr.errors import UserError
@@ -25,6 +25,7 @@ class Request:
     out: Path
     only: tuple[str, ...]
     said: str  # the command as typed
+    records: bool = False  # do recorded runs count as made?
 
     def read(self, folder: Path = reading.TABLES) -> tuple[Table, list[Row], tuple[int, ...]]:
         """The table, the rows to run, and their repetitions."""
@@ -62,6 +63,8 @@ def reproduce(
 ) -> tuple[list[runs.Run], int | None]:
     """Runs what is missing, if asked to, and writes the table. Returns what failed, and the signal that stopped it."""
     table, chosen, numbers = request.read(folder)
+    if request.records and (there := records.unpack(table.name, request.out, request.root)):
+        say(f"{table.name}: {there} runs are taken from {records.path(request.out, table.name)}")
     wanted = runs.of_rows(chosen, numbers, request.root)
     missing = [one for one in wanted if not one.finished]
     failed: list[runs.Run] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctr import disk
-from ctr.app.reproduce import figures, runs, verdicts
+from ctr.app.reproduce import figures, records, runs, verdicts
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
@@ -16,10 +16,11 @@ SHOWN = 8  # missing repetitions that are listed by name
 
 
 def write(results: Results, out: Path, command: str) -> Path:
-    """Writes <table>.md, <table>.csv and the plots; returns the first."""
+    """Writes <table>.md, <table>.csv, the runs' records and the plots; returns the first."""
     out.mkdir(parents=True, exist_ok=True)
     name = results.table.name
     disk.write_text(out / f"{name}.csv", comma_separated(results))
+    records.write(results, out)
     drawn = figures.draw(results, out)
     page = out / f"{name}.md"
     disk.write_text(page, markdown(results, drawn, command))

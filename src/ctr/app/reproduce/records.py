@@ -1,0 +1,91 @@
+"""A table's finished runs without their weights, in one file beside it: what has run somewhere counts elsewhere.
+
+Config, scores, machine and curves of each run are kept; what only this machine knows, as where its data are, is not.
+"""
+
+from __future__ import annotations
+
+import calendar
+import os
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from ctr.app import machine, run_folder
+from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.runs import Run
+from ctr.errors import UserError
+from ctr.training.run_log import METRICS
+
+FILES = (run_folder.CONFIG, run_folder.OVERRIDES, run_folder.SCORES, machine.MACHINE)
+NAME = re.compile(rf"(?P<run>[\w.-]+/seed\d+)/({'|'.join(map(re.escape, FILES))}|\w+/{re.escape(METRICS)})")
+
+
+def path(out: Path, table: str) -> Path:
+    return out / f"{table}.runs.zip"
+
+
+def write(results: Results, out: Path) -> None:
+    """Writes the records of all finished runs of the table. The same runs give the same bytes."""
+    target = path(out, results.table.name)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for run in sorted({run.folder: run for run in results.every_run()}.values(), key=lambda run: run.folder):
+                made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
+                for name, text in _texts(run):
+                    archive.writestr(zipfile.ZipInfo(f"{run.row.key}/seed{run.number}/{name}", made), text, 8)
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _texts(run: Run) -> Iterator[tuple[str, str]]:
+    config = run_folder.read_config(run.folder)
+    if config["dataset"].get("root"):
+        config["dataset"]["root"] = Path(config["dataset"]["root"]).name
+    config["dataset"].pop("cache", None)
+    yield run_folder.CONFIG, yaml.safe_dump(config, sort_keys=False)
+    kept = [run.folder / name for name in FILES[1:]] + sorted(run.folder.glob(f"*/{METRICS}"))
+    for file in kept:
+        if file.exists():
+            yield file.relative_to(run.folder).as_posix(), file.read_text(encoding="utf-8")
+
+
+def unpack(table: str, out: Path, root: Path) -> int:
+    """Puts the recorded runs of a table into `root`, but those that have a folder there; returns how many.
+
+    Raises UserError where the file is damaged, or holds anything else.
+    """
+    source = path(out, table)
+    if not source.exists():
+        return 0
+    try:
+        with zipfile.ZipFile(source) as archive:
+            if damaged := archive.testzip():
+                raise UserError(f"{source} is damaged at {damaged}; delete it, or fetch it again")
+            entries: dict[str, list[zipfile.ZipInfo]] = {}
+            for entry in archive.infolist():
+                if not (match := NAME.fullmatch(entry.filename)):
+                    raise UserError(f"{source} holds {entry.filename}, which is no file of a recorded run")
+                entries.setdefault(match["run"], []).append(entry)
+            missing = {run: files for run, files in entries.items() if not (root / run).exists()}
+            for run, files in missing.items():
+                _unpack_run(archive, files, root / run, len(run) + 1)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"{source} is damaged ({error}); delete it, or fetch it again") from error
+    return len(missing)
+
+
+def _unpack_run(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], folder: Path, prefix: int) -> None:
+    """The scores come last, since with them a run counts as finished."""
+    for entry in sorted(files, key=lambda entry: entry.filename.endswith(run_folder.SCORES)):
+        file = folder / entry.filename[prefix:]
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(archive.read(entry))
+        made = calendar.timegm((*entry.date_time, 0, 0, 0))
+        os.utime(file, (made, made))
