@@ -90,6 +90,11 @@ class DataModule(Protocol):
         """The share of train's negatives that was kept; 1 where all are there."""
         ...
 
+    @property
+    def mean_label(self) -> float:
+        """The mean of train's labels."""
+        ...
+
     def num_rows(self, split: str) -> int: ...
 
     def loader(self, split: str, batch_size: int, *, order: str = "file", seed: int = 0) -> Loader:

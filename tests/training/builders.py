@@ -130,7 +130,7 @@ class Changed:
     def __init__(self, change: Callable[[Batch, int], Batch], splits: dict[str, Batch] | None = None):
         self.change, self.inner = change, other_data(splits={**data().splits, **(splits or {})})
         self.schema, self.law, self.summary = self.inner.schema, self.inner.law, self.inner.summary
-        self.negatives_kept, self.num_rows = 1.0, self.inner.num_rows
+        self.negatives_kept, self.num_rows, self.mean_label = 1.0, self.inner.num_rows, self.inner.mean_label
 
     def loader(self, split: str, batch_size: int, **settings: Any) -> Loader:
         loader = self.inner.loader(split, batch_size, **settings)

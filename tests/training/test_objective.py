@@ -125,3 +125,19 @@ def test_o14_rmse_of_clipped_predictions(clip, expected):
     rows = predictions(FourRows(), in_turn(torch.tensor([1.3, -0.2, 0.4, -1.7], dtype=torch.double)), objective)
     assert rows.targets.tolist() == [1, -1, 1, -1]
     assert METRICS["rmse"].function(rows) == pytest.approx(expected, abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    "objective",
+    [
+        LogLoss(reduction="mean"),
+        SquaredError(reduction="mean", plus_minus_one=False, clip=True),
+        SquaredError(reduction="sum", plus_minus_one=True, clip=True),
+    ],
+    ids=["log loss", "squared error", "on -1 and 1"],
+)
+def test_the_constant_is_where_the_loss_of_one_logit_for_all_has_no_slope(objective):
+    labels = torch.tensor([1.0, 0.0, 0.0, 1.0, 0.0], dtype=torch.double)
+    logit = torch.tensor(objective.constant(0.4), dtype=torch.double, requires_grad=True)
+    objective.loss(logit.expand(5), labels, None).backward()
+    assert logit.grad == pytest.approx(0, abs=1e-12)

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -41,6 +41,7 @@ ROOT_KEYS: dict[str, Any] = {
     "precision": Choice,
     "kernels": native.Kernels,
     **dict.fromkeys(("metrics", "trust"), Sequence[str]),
+    "start": Literal["zero", "mean"],
     "seed": int,
     "threads": int | None,
     "claim": Any,  # by ctr.app.claim

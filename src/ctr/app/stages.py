@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import claim, machine, run_folder, summary
+from ctr.app import claim, machine, run_folder, start, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.errors import UserError
@@ -54,8 +54,9 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
+            begun = start.at(config["start"], model, trainers[name].objective, data)
             _warm_start(model, stage, config["stages"], out, data.schema)
-            console.print(f"stage {name}: {summary.model_line(model)}", soft_wrap=True, highlight=False)
+            console.print(f"stage {name}: {summary.model_line(model)}{begun}", soft_wrap=True, highlight=False)
             run_folder.write_tensorboard_text(out / name, config, model)
             progress = trainers[name].fit(model, data, out / name, console)
             costs[name] = {"seconds": round(progress.seconds, 2), "epochs": progress.epoch, "steps": progress.step}

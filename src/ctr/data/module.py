@@ -55,6 +55,10 @@ class Data:
             lines.append(f"{name:<6}{len(rows):>12,} rows, mean label {rows.labels.mean(dtype=np.float64):.4f}")
         return "\n".join([*lines, *self.notes])
 
+    @property
+    def mean_label(self) -> float:
+        return float(self._source("train").labels.mean(dtype=np.float64))
+
     def num_rows(self, split: str) -> int:
         return len(self._source(split))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, Protocol
 
 import torch
@@ -26,6 +27,10 @@ class Objective(Protocol):
         """What the model predicts for the examples of a split, on the scale of `targets`, all of the split's."""
         ...
 
+    def constant(self, mean_label: float) -> float:
+        """The logit that is best for all examples alike, where their labels have this mean."""
+        ...
+
 
 class LogLoss:
     """Binary cross-entropy of sigmoid(logit) with labels in {0, 1}. Each example counts by its weight."""
@@ -44,6 +49,9 @@ class LogLoss:
 
     def predict(self, logits: Tensor, targets: Tensor) -> Tensor:
         return logits.sigmoid()
+
+    def constant(self, mean_label: float) -> float:
+        return math.log(mean_label) - math.log1p(-mean_label)
 
 
 class SquaredError:
@@ -69,6 +77,9 @@ class SquaredError:
 
     def predict(self, logits: Tensor, targets: Tensor) -> Tensor:
         return logits.clamp(targets.min(), targets.max()) if self.clip else logits
+
+    def constant(self, mean_label: float) -> float:
+        return 2 * mean_label - 1 if self.plus_minus_one else mean_label
 
 
 def _reduce(losses: Tensor, weights: Tensor | None, reduction: Reduction) -> Tensor:
