@@ -15,6 +15,7 @@ from ctr.data.doctor.fields import QUANTILES, SMOOTHING
 from ctr.data.doctor.findings import findings
 from ctr.data.doctor.page import page, write_page
 from ctr.data.doctor_report import print_report
+from ctr.data.field_names import shown
 
 SPLITS = ("train", "valid", "test")
 KINDS = {
@@ -337,7 +338,7 @@ def test_tokens_of_strangers_do_not_reach_the_terminal(token):
     print_report(console, "[red]name[/blue]", seen, found)
     printed = console.file.getvalue()
     assert printed.startswith("[red]name[/blue]: 1 fields")
-    assert "66.7% " + reading.shown(token) in printed
+    assert "66.7% " + shown(token) in printed
     assert all(letter.isprintable() or letter == "\n" for letter in printed)
 
 

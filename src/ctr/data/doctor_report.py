@@ -11,8 +11,8 @@ from rich.text import Text
 from ctr.data.doctor import Examination
 from ctr.data.doctor.finding import Finding
 from ctr.data.doctor.labels import Labels
-from ctr.data.doctor.reading import shown
 from ctr.data.doctor.wording import moment, percent, score, typical
+from ctr.data.field_names import shown
 
 LEVELS = "▁▂▃▄▅▆▇█"
 

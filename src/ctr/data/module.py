@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from torch import Tensor
@@ -13,6 +13,9 @@ from ctr.data.loader import BatchLoader
 from ctr.data.rows import Source
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
+
+if TYPE_CHECKING:
+    from ctr.data.encoders import FieldEncoder
 
 Labels = Literal["binary", "real"]
 
@@ -69,6 +72,10 @@ class Data:
         """A whole split as one Batch; for data that fit in memory."""
         rows = self._source(split)
         return rows.read([(0, len(rows))]).batch(slice(None))
+
+    def encoders(self) -> Sequence[FieldEncoder] | None:
+        """What made the slots of raw cells, field by field; None for data that have none."""
+        return None
 
     def _source(self, split: str) -> Source:
         if split not in self.splits:

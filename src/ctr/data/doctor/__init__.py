@@ -52,7 +52,7 @@ def examine(data: Data) -> Examination:
     train = Labels.of(labels["train"])
     regression = manifest["labels"] == "real" if manifest else not set(np.unique(labels["train"])) <= {0, 1}
     first = data.splits["train"].read([(0, 1)])
-    found = views(data.schema, first.layout, None if prepared is None else prepared.encoders())
+    found = views(data.schema, first.layout, data.encoders())
     tallies = [NumberTally(view) if view.is_number else TokenTally(view) for view in found]
     hashes = Hashes(found, sum(map(len, data.splits.values())))
     samples = {split: even_sample(len(source), SAMPLE) for split, source in data.splits.items()}

@@ -12,8 +12,8 @@ from ctr.data.doctor.fields import QUANTILES, FieldReport
 from ctr.data.doctor.finding import Finding
 from ctr.data.doctor.page_style import CSS, METHOD
 from ctr.data.doctor.plots import plots
-from ctr.data.doctor.reading import shown
 from ctr.data.doctor.wording import moment, percent, score, typical
+from ctr.data.field_names import shown
 
 
 def write_page(path: Path, name: str, seen: Examination, found: Sequence[Finding]) -> None:

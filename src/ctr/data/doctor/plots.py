@@ -11,8 +11,8 @@ import numpy as np
 
 from ctr.data.doctor import Examination
 from ctr.data.doctor.labels import Labels
-from ctr.data.doctor.reading import shown
 from ctr.data.doctor.wording import score
+from ctr.data.field_names import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

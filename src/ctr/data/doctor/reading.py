@@ -1,4 +1,4 @@
-"""Rows a span at a time, samples of them, and strangers' texts."""
+"""Rows a span at a time, and samples of them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,3 @@ def spans(source: Source) -> Iterator[tuple[int, Rows]]:
 def even_sample(num_rows: int, limit: int) -> np.ndarray:
     """(at most `limit`,) int64: evenly spaced row numbers, all of them where they are no more."""
     return np.arange(num_rows) if num_rows <= limit else np.linspace(0, num_rows - 1, limit).astype(np.int64)
-
-
-def shown(text: str, limit: int = 48) -> str:
-    """A stranger's text on one line: short, and what cannot be printed written as an escape."""
-    text = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)

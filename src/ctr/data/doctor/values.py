@@ -4,63 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import numpy as np
-import pyarrow.compute as pc
 
-from ctr.data.columns import base
-from ctr.data.doctor.reading import shown
 from ctr.data.encoders import FieldEncoder
+from ctr.data.field_names import FieldNames
 from ctr.data.rows import Layout, Rows
-from ctr.data.vocabulary import Vocabulary
-from ctr.schema import FeatureSchema, Field, FieldKind
-
-WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-UNKNOWN, MISSING, EMPTY = "(unseen or rare)", "(missing)", "(empty)"
+from ctr.schema import FeatureSchema
 
 
 @dataclass(frozen=True)
-class View:
-    """A field's place in stored rows. `made_by` is its encoder, None where the data do not come from cells."""
+class View(FieldNames):
+    """A field's names, and its place in stored rows."""
 
-    field: Field
-    offset: int
     ids: slice | None  # columns of Rows.ids; None: slot i always has the field's feature i
     values: slice | None  # columns of Rows.values; None: always 1
-    made_by: FieldEncoder | None
-
-    @property
-    def is_number(self) -> bool:
-        return self.field.kind is FieldKind.NUMERIC
-
-    @property
-    def oov_id(self) -> int | None:
-        """The id that tokens share which are rare or not in train."""
-        return None if self.is_number or self._zero_is_missing else 0
-
-    @cached_property
-    def missing_id(self) -> int | None:
-        """The id of a missing value. A missing item among others is none: a row without items misses the field."""
-        if self.is_number or self.field.kind is FieldKind.MULTIVALUED:
-            return None
-        if self._zero_is_missing:
-            return 0
-        place = -1 if self.vocabulary is None else pc.index(self.vocabulary.tokens, "").as_py()
-        return None if place < 0 else place + 1
-
-    @property
-    def _zero_is_missing(self) -> bool:
-        return self.made_by is not None and self.made_by.encoder.zero == base.MISSING
-
-    @cached_property
-    def _state(self) -> dict[str, Any]:
-        return {} if self.made_by is None else self.made_by.encoder.state()
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        return None if self.made_by is None else self.made_by.encoder.vocabulary
 
     def items(self, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
         """The row and the local id of every used slot, row by row: two arrays (items,) int64."""
@@ -88,28 +46,6 @@ class View:
             x, missing = (knots[self._local(rows)] * values).sum(axis=1), (values == 0).all(axis=1)
         return np.where(missing, np.nan, x)
 
-    def names(self, ids: Sequence[int]) -> list[str]:
-        """What stood in the cells that became these local ids."""
-        return [self._name(int(i)) for i in ids]
-
-    def _name(self, i: int) -> str:
-        state, vocabulary = self._state, self.vocabulary
-        if i == self.missing_id:
-            return MISSING
-        if i == self.oov_id:
-            return UNKNOWN
-        if vocabulary is not None:
-            return shown(vocabulary.tokens[i - 1].as_py()) or EMPTY
-        if "edges" in state:
-            edges = ["-∞", *(f"{edge:g}" for edge in state["edges"]), "∞"]
-            return f"[{edges[i - 1]}, {edges[i]})"
-        if "known" in state:
-            return str(state["known"][i - 1])
-        part = None if self.made_by is None else getattr(self.made_by.recipe.kind, "part", None)
-        if part is not None:
-            return WEEKDAYS[i - 1] if part == "weekday" else f"{i - 1} h"
-        return f"id {i}"
-
     def _local(self, rows: Rows) -> np.ndarray:
         """(n, slots) int64, ids within the field."""
         if self.ids is None:
@@ -131,9 +67,9 @@ def views(schema: FeatureSchema, layout: Layout, encoders: Sequence[FieldEncoder
         View(
             field,
             offset,
+            encoder,
             _columns(layout.id_slots, int(start), field.num_slots),
             _columns(layout.value_slots, int(start), field.num_slots),
-            encoder,
         )
         for field, offset, start, encoder in zip(schema.fields, schema.offsets, first[:-1], made_by, strict=True)
     ]

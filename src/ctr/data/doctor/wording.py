@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from ctr.data.doctor.fields import QUANTILES, FieldReport
-from ctr.data.doctor.values import MISSING
+from ctr.data.field_names import MISSING
 
 
 def percent(share: float) -> str:
