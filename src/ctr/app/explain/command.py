@@ -113,6 +113,7 @@ def _csv(path: Path, frame: pd.DataFrame) -> None:
 
 def _show(console: Console, frame: pd.DataFrame, title: str, digits: int) -> None:
     console.print(f"\n{title}", soft_wrap=True, highlight=False, markup=False)
+    frame = frame.dropna(axis="columns", how="all")  # an interval where there is none
     table = Table()
     for column in frame.columns:
         number = pd.api.types.is_numeric_dtype(frame[column])
@@ -126,5 +127,5 @@ def _show(console: Console, frame: pd.DataFrame, title: str, digits: int) -> Non
 
 def _number(x: object, digits: int) -> str:
     if isinstance(x, float):
-        return "" if x != x else f"{x:.{digits}f}"
+        return f"{x:.{digits}f}"
     return f"{x:,}" if isinstance(x, int) else str(x)

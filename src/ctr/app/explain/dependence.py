@@ -48,7 +48,8 @@ def _codes(schema: FeatureSchema, batch: Batch, field: int) -> np.ndarray:
 
 
 def _joint(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    return one.astype(np.int64) * (int(other.max()) + 1) + other
+    pairs: np.ndarray = one.astype(np.int64) * (int(other.max()) + 1) + other
+    return pairs
 
 
 def _entropy(codes: np.ndarray) -> float:

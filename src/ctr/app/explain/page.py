@@ -24,7 +24,8 @@ models."""
 
 TERMS = """t_fg is the sum of the terms of a slot of f and one of g; its absolute value is averaged over the
 rows, so that each pair of features counts as often as it occurs. A term that is the same in every row may be
-large here and yet tells no rows apart: its standard deviation is 0. {complete}"""
+large here and yet tells no rows apart: its standard deviation is 0. Terms also carry what one of the fields says alone,
+where the vectors of the other are much alike; ablation leaves that out. {complete}"""
 
 COMPLETE = "These terms are all of the model's interactions."
 IN_PART = "They are the model's FM part only; what the rest of it adds, its network, is seen by ablation alone."
@@ -70,7 +71,7 @@ def row_page(told: Contributions, title: str) -> str:
         f"The parts are the terms of the model's equation; they sum to {total:.6f}."
         if told.exact
         else f"**Approximate**: each part is what the logit loses on average when that field alone has the values of "
-        f"{REFERENCES} other rows. They need not sum to the logit: here they sum to {total:.6f}."
+        f"other rows, {REFERENCES} at most. They need not sum to the logit: here they sum to {total:.6f}."
     )
     lines = [f"# {title}", f"The model returns {told.logit:.6f}; the label is {told.label:g}. {how}"]
     return "\n\n".join([*lines, markdown(frames.parts(told), 6)]) + "\n"
