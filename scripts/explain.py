@@ -2,7 +2,7 @@
 
 python scripts/explain.py outputs/frappe/fm                       # runs of one config, whatever their seeds
 python scripts/explain.py RUN --row 17                            # what the logit of row 17 of valid is made of
-python scripts/explain.py RUN --nearest item=com.android.chrome   # which features have a like vector
+python scripts/explain.py RUN --nearest country=France            # which features have a like vector
 """
 
 import argparse

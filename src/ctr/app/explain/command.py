@@ -51,7 +51,6 @@ def explain(request: Request, console: Console) -> Path:
         raise UserError("--rows, --repeats and --count must be at least 1")
     group = find_group(request.roots, console)
     out = request.out or Path(os.path.commonpath([root.resolve() for root in request.roots])) / "explain"
-    out.mkdir(parents=True, exist_ok=True)
     if request.row is None and not request.nearest:
         _whole(request, group, out, console)
     else:
@@ -64,6 +63,7 @@ def _whole(request: Request, group: Group, out: Path, console: Console) -> None:
     told = measure(
         group, request.split, request.rows, request.repeats, request.seed, request.trust, request.device, console
     )
+    out.mkdir(parents=True, exist_ok=True)
     fields, pairs, terms = frames.importances(told), frames.ablations(told), frames.terms(told)
     _csv(out / "fields.csv", fields)
     plots.bars(out / "fields.png", told.importance, told.fields, frames.worse(told))
@@ -92,6 +92,7 @@ def _single(request: Request, group: Group, out: Path, console: Console) -> None
         one = Sample(data.schema, request.split, data.splits[request.split].read([(row, row + 1)]), total)
         told = contributions(run, sample, one, names)
         title = f"Row {row} of {request.split}, {of}"
+        out.mkdir(parents=True, exist_ok=True)
         disk.write_text(out / f"row_{request.split}_{row}.md", page.row_page(told, title))
         _csv(out / f"row_{request.split}_{row}.csv", frames.parts(told))
         how = "exact terms" if told.exact else "approximate, by occlusion, so that they need not sum to it"
@@ -99,6 +100,7 @@ def _single(request: Request, group: Group, out: Path, console: Console) -> None
         _show(console, frames.parts(told), title, 6)
     for text in request.nearest:
         found = nearest(run.model, names, text, request.count)
+        out.mkdir(parents=True, exist_ok=True)
         stem = "nearest_" + re.sub(r"[^\w.-]+", "_", str(found.feature))
         disk.write_text(out / f"{stem}.md", page.neighbours_page(found))
         listed, own = frames.neighbours(found), len(found.same_field)

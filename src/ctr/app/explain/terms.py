@@ -31,13 +31,13 @@ def first_terms(model: nn.Module, schema: FeatureSchema, ids: Tensor, values: Te
     if isinstance(model, FwFM) and model.first_order != "LW":
         xv = model.embedding(ids, values).double()
         if model.first_order == "FeLV":
-            return float(model.bias), (xv * model.first_embedding(ids, torch.ones_like(values))).sum(dim=-1)
+            return model.bias.item(), (xv * model.first_embedding(ids, torch.ones_like(values))).sum(dim=-1)
         vectors = model.field_vectors.view(schema.num_fields, -1)[list(schema.slot_fields)]  # (S, D)
-        return float(model.bias), (xv * vectors).sum(dim=-1)
+        return model.bias.item(), (xv * vectors).sum(dim=-1)
     if getattr(model, "linear", None) is None:
         return 0.0, torch.zeros_like(values)
     linear = cast(FeatureLinear, model.linear)
-    return float(linear.bias), linear.weight(ids, values).double()[..., 0]
+    return linear.bias.item(), linear.weight(ids, values).double()[..., 0]
 
 
 def pair_terms(model: nn.Module, schema: FeatureSchema, ids: Tensor, values: Tensor) -> Tensor:
