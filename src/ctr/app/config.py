@@ -16,13 +16,13 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 import ctr.data
 import ctr.models
 import ctr.training
 from ctr import native
+from ctr.app import composed
+from ctr.app.composed import plain as plain  # a config goes through both, one after the other
 from ctr.errors import UserError, nearest
 from ctr.training.device import Choice
 
@@ -48,18 +48,6 @@ ROOT_KEYS: dict[str, Any] = {
 }
 
 
-def plain(cfg: DictConfig) -> dict[str, Any]:
-    """The whole config as dicts, lists and numbers, with every interpolation resolved."""
-    try:
-        container = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise UserError(f"{error.full_key} has no value and no default; say {error.full_key}=...") from error
-    except OmegaConfBaseException as error:
-        raise UserError(f"{error.full_key or 'config'}: {str(error).splitlines()[0]}") from error
-    assert isinstance(container, dict)
-    return typing.cast(dict[str, Any], container)
-
-
 def check_root(config: Mapping[str, Any]) -> None:
     """Refuses root keys that nothing reads, and root keys of another type."""
     for key, value in config.items():
@@ -72,10 +60,21 @@ def check_root(config: Mapping[str, Any]) -> None:
 def check(node: Any, trust: Sequence[str] = (), path: str = "") -> None:
     """Walks a plain config and refuses, with path and reason, every `_target_` that is not on the list, and every
     argument that its class does not take, lacks, or takes in another type. Builds nothing."""
+    for problem in problems(node, trust, path):
+        raise UserError(problem)
+
+
+def problems(node: Any, trust: Sequence[str] = (), path: str = "") -> Iterator[str]:
+    """All that `check` refuses a config for. Values that a command has yet to give (???) are let pass."""
     for where, target in _targets(node, path):
         arguments = {key: value for key, value in target.items() if key not in SPECIAL}
         runtime = set() if target.get("_partial_") else {"schema"}
-        _check_arguments(find_target(target["_target_"], trust, where), arguments, runtime, where)
+        try:
+            found = find_target(target["_target_"], trust, where)
+        except UserError as error:
+            yield str(error)
+        else:
+            yield from _argument_problems(found, arguments, runtime, where)
 
 
 def build(node: Mapping[str, Any], trust: Sequence[str] = (), path: str = "", **runtime: Any) -> Any:
@@ -140,24 +139,23 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield from _targets(value, f"{path}[{i}]")
 
 
-def _check_arguments(target: Callable[..., Any], arguments: Mapping[str, Any], runtime: set[str], path: str) -> None:
+def _argument_problems(
+    target: Callable[..., Any], arguments: Mapping[str, Any], runtime: set[str], path: str
+) -> Iterator[str]:
     parameters = inspect.signature(target).parameters
     hints = typing.get_type_hints(target.__init__)
     name = getattr(target, "__name__", str(target))
     known = [key for key in parameters if key not in runtime]
     for key, value in arguments.items():
         if key not in known:
-            raise UserError(
-                f"{path}.{key}: {name} has no argument {key!r}, only {', '.join(known)}{nearest(key, known)}"
-            )
-        expected = hints.get(key, Any)
-        if not matches(value, expected):
-            raise UserError(f"{path}.{key}: expected {_say(expected)}, found {value!r}")
+            yield f"{path}.{key}: {name} has no argument {key!r}, only {', '.join(known)}{nearest(key, known)}"
+        elif value != composed.MISSING and not matches(value, hints.get(key, Any)):
+            yield f"{path}.{key}: expected {_say(hints[key])}, found {value!r}"
     if target.__module__.split(".")[0] == "torch":
         return  # torch's classes have defaults, and their first argument comes at run time
     for key in known:
         if key not in arguments and parameters[key].default is inspect.Parameter.empty:
-            raise UserError(f"{path}.{key}: {name} needs this argument; its YAML lists all of them")
+            yield f"{path}.{key}: {name} needs this argument; its YAML lists all of them"
 
 
 def matches(value: Any, expected: Any) -> bool:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-
+from ctr.app.composed import CONFIGS as CONFIGS
+from ctr.app.composed import compose
 from ctr.app.config import build, check, plain
 from ctr.batch import DataModule
-
-CONFIGS = Path(__file__).parents[3] / "configs"
 
 
 def dataset_config(name: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """What configs/dataset/<name>.yaml says; `overrides` as on the command line of train.py."""
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = plain(compose("train", overrides=[f"dataset={name}", *overrides]))
+    config = plain(compose([f"dataset={name}", *overrides]))
     check(config["dataset"], path="dataset")
     dataset: dict[str, Any] = config["dataset"]
     return dataset

@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from filelock import FileLock, Timeout
-from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from ctr import disk
 from ctr.app import summary
 from ctr.errors import UserError
+
+if TYPE_CHECKING:  # what finished runs have left is read without torch
+    from torch import nn
 
 CONFIG, OVERRIDES, SCORES = "config.yaml", "overrides.yaml", "scores.json"
 MAY_CHANGE = re.compile(r"(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
@@ -89,6 +90,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
     """The config and the model's parameters, once, beside the stage's curves."""
+    from torch.utils.tensorboard import SummaryWriter
+
     if any(folder.glob("events.*")):
         return
     with SummaryWriter(str(folder)) as writer:

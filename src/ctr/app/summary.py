@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
-from torch import nn
+
+if TYPE_CHECKING:  # what finished runs have left is read without torch
+    from torch import nn
 
 
 def headline(config: Mapping[str, Any]) -> str:
