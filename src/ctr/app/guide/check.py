@@ -33,7 +33,7 @@ def check(path: Path, said: str | None = None, trust: Sequence[str] = ()) -> Che
     packages of your own whose classes it names. Raises UserError where it is no YAML or of no kind known."""
     if not path.is_file():
         raise UserError(f"there is no file {path}")
-    content = read(path)
+    content = read(path) or {}  # a file of comments alone sets nothing
     if not isinstance(content, dict):
         raise UserError(f"{path} holds {type(content).__name__}, where keys with values were expected")
     if "stages" in content and "model" in content and "defaults" not in content:
@@ -42,8 +42,8 @@ def check(path: Path, said: str | None = None, trust: Sequence[str] = ()) -> Che
     what = f"a choice of {chosen.name}" if chosen else "the root of all configs"
     try:
         config = _composed(path, chosen)
-        missing = sorted(OmegaConf.missing_keys(config))
         composed = plain(config, missing=True)
+        missing = sorted(OmegaConf.missing_keys(config))
     except UserError as error:
         return Checked(what, [str(error)])
     return Checked(what, list(_wrong(composed, trust)), missing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -45,6 +46,7 @@ class Group:
         return self.folder / f"{choice}.yaml"
 
 
+@cache
 def groups() -> dict[str, Group]:
     """All of them, by name: first those that train.yaml chooses from, in its order."""
     found = {}

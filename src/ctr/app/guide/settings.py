@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from ctr.app.guide import notes
@@ -18,16 +19,21 @@ def elsewhere(chosen: Group, choice: str, key: str) -> str:
     return f"Set to {'; '.join([*found[:MOST], *others])}." if found else ""
 
 
+@cache
+def _for_the_whole() -> dict[str, Mapping[str, Any]]:
+    """The files that set keys of the whole config, by group and choice."""
+    every = [one for one in groups().values() if one.package == WHOLE]
+    return {f"{one.name}/{choice}": read(one.file(choice)) or {} for one in every for choice in one.choices}
+
+
 def _set_by(chosen: Group, choice: str, key: str) -> Iterator[tuple[str, Any]]:
-    for other in groups().values():
-        for path in sorted(other.folder.glob("*.yaml")) if other.package == WHOLE else ():
-            content = read(path) or {}
-            if _choice_of(content, chosen) == choice:
-                node: Any = content
-                for name in [*chosen.package.split("."), key]:
-                    node = node.get(name, None) if isinstance(node, Mapping) else None
-                if node is not None:
-                    yield f"{other.name}/{path.stem}", node
+    for name, content in _for_the_whole().items():
+        if _choice_of(content, chosen) == choice:
+            node: Any = content
+            for part in [*chosen.package.split("."), key]:
+                node = node.get(part) if isinstance(node, Mapping) else None
+            if node is not None:
+                yield name, node
 
 
 def _choice_of(content: Mapping[str, Any], chosen: Group) -> str | None:
@@ -40,5 +46,6 @@ def _choice_of(content: Mapping[str, Any], chosen: Group) -> str | None:
 
 def experiments(model: str) -> list[str]:
     """The experiments of a model's YAML."""
-    paths = sorted(group("experiment").folder.glob("*.yaml"))
-    return [path.stem for path in paths if _choice_of(read(path) or {}, group("model")) == model]
+    every = _for_the_whole().items()
+    found = [name for name, content in every if _choice_of(content, group("model")) == model]
+    return [name.removeprefix("experiment/") for name in found if name.startswith("experiment/")]

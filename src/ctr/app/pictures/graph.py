@@ -81,7 +81,7 @@ def tidied(title: str, nodes: list[Node], edges: list[Edge]) -> Graph:
         wanted |= {edge.source} if edge.target in wanted else set()
     new = {place: i for i, place in enumerate(sorted(wanted))}
     kept = [Edge(new[e.source], new[e.target], e.shape) for e in edges if e.target in wanted]
-    return Graph(title, tuple(nodes[place] for place in sorted(wanted)), tuple(kept))
+    return Graph(title, tuple(nodes[place] for place in sorted(wanted)), tuple(dict.fromkeys(kept)))
 
 
 def _one_sum(nodes: list[Node], edges: list[Edge]) -> list[Edge]:
