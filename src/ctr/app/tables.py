@@ -1,72 +1,81 @@
-"""Tables of finished runs: mean and standard deviation over seeds."""
+"""Tables of finished runs, as numbers: a row for all that differ in the seed alone, a table for all that were scored on
+the same rows by the same task."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-import pandas as pd
+from ctr.app import results, same_data
+from ctr.app.results import Group, Result
+from ctr.errors import UserError, nearest
+from ctr.metrics import METRICS
+from ctr.statistics import seeds
+from ctr.statistics.difference import ALPHA
 
-from ctr.app import run_folder, summary
-from ctr.errors import UserError
-
-SEED = re.compile(r"(seed|threads|(stages\.\w+\.)?trainer\.seed)")  # runs that differ in nothing else are repetitions
-
-
-def table(roots: Sequence[Path], split: str, metrics: Sequence[str]) -> pd.DataFrame:
-    """One row for all runs that differ in the seed alone: how many seeds, their scores' mean and standard deviation.
-
-    `roots` are run folders or folders above them; of several runs with one seed the last counts. Where rows are of
-    one dataset and model, `overrides` shows what their commands said. Raises UserError where no run has finished.
-    """
-    folders = sorted({path.parent for root in roots for path in root.rglob(run_folder.SCORES)})
-    if not folders:
-        raise UserError(f"no finished run (no {run_folder.SCORES}) under {', '.join(map(str, roots))}")
-    groups: dict[str, dict[int, Path]] = {}
-    for folder in sorted(folders, key=lambda folder: (folder / run_folder.SCORES).stat().st_mtime):
-        config = run_folder.read_config(folder)
-        same = {key: value for key, value in run_folder.flat(config).items() if not SEED.fullmatch(key)}
-        groups.setdefault(json.dumps(same, sort_keys=True, default=str), {})[config["seed"]] = folder
-    frame = pd.DataFrame([_row(list(runs.values()), split, metrics) for runs in groups.values()])
-    if not frame.duplicated(["dataset", "model"]).any():
-        frame = frame.drop(columns="overrides")
-    return frame.sort_values(["dataset", "model"])
+SHOWN = 2  # metrics that a table has where nobody asks for more
 
 
-def _row(runs: Sequence[Path], split: str, metrics: Sequence[str]) -> dict[str, Any]:
-    all_scores = [run_folder.read_scores(run) for run in runs]
-    config = run_folder.read_config(runs[0])
-    row: dict[str, Any] = {
-        "dataset": Path(config["dataset"].get("root") or config["dataset"]["_target_"].split(".")[-1]).name,
-        "model": summary.chain(config),
-        "seeds": len(runs),
-    }
-    for metric in metrics or [name for name in all_scores[0][split] if name != "undefined"]:
-        values = pd.Series([scores[split].get(metric) for scores in all_scores], dtype="float64")
-        row[f"{split} {metric}"] = _mean_and_spread(values)
-    said = [word for word in run_folder.read_overrides(runs[0]) if not re.match(r"seed=|threads=|hydra\.", word)]
-    return {
-        **row,
-        "steps": _mean([scores["steps"] for scores in all_scores]),
-        "seconds": _mean([scores["seconds"] for scores in all_scores]),
-        "parameters": all_scores[0]["parameters"],
-        "overrides": " ".join(said),
-    }
+@dataclass(frozen=True)
+class Score:
+    """A metric of a group: its values by seed, and why it has none, by seed."""
+
+    values: Mapping[int, float]
+    undefined: Mapping[int, str]
+
+    @property
+    def mean(self) -> float | None:
+        """None where a run has no value: a mean of the others would hide it."""
+        return seeds.mean_and_spread(list(self.values.values()))[0] if self.values and not self.undefined else None
+
+    @property
+    def spread(self) -> float | None:
+        """The standard deviation (n - 1); None for one seed."""
+        return None if self.mean is None else seeds.mean_and_spread(list(self.values.values()))[1]
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Student's 95 % interval of the mean; None for one seed."""
+        return None if self.mean is None else seeds.interval(list(self.values.values()))
 
 
-def _mean_and_spread(values: pd.Series) -> str:
-    if values.isna().any():
-        return f"undefined in {int(values.isna().sum())} of {len(values)}"
-    return f"{values.mean():.5f}" + (f" ± {values.std(ddof=1):.5f}" if len(values) > 1 else "")
+@dataclass(frozen=True)
+class Row:
+    """A group with its scores by metric, and the mean of what its runs cost; None where that was not recorded."""
+
+    group: Group
+    scores: Mapping[str, Score]
+    costs: Mapping[str, float | None]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return round(sum(values) / len(values), 1)
+@dataclass(frozen=True)
+class Table:
+    """Groups of runs on the same rows. `best` names, by metric, the group that is better than every other; `open_`
+    says of the other metrics why there is none."""
+
+    dataset: str
+    task: str
+    split: str
+    rows: Sequence[Row]
+    best: Mapping[str, str]
+    open: Mapping[str, str]
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    lines = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def tables(found: Iterable[Result], split: str, metrics: Sequence[str] = ()) -> list[Table]:
+    """A table for each dataset and task among these runs, never one for several."""
+    alike: dict[tuple[str, str, str], list[Result]] = {}
+    for result in found:
+        alike.setdefault((result.dataset, same_data.task(result), same_data.rows(result, split)), []).append(result)
+    return [table(results.groups(alike[key]), split, metrics) for key in sorted(alike)]
+
+
+def table(groups: Sequence[Group], split: str, metrics: Sequence[str] = ()) -> Table:
+    """The table of groups that were scored on the same rows by the same task. Without `metrics`, those of the first
+    group. Raises UserError where no group has one of them."""
+    raise NotImplementedError
+
+
+def shown(roots: Sequence, split: str = "test", metrics: Sequence[str] = (), style: str = "text") -> str:
+    """The tables of the finished runs below these folders, with what was skipped, in one of grids.FORMATS."""
+    raise NotImplementedError

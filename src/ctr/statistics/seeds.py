@@ -8,20 +8,34 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-ALPHA = 0.05
+from ctr.statistics.difference import ALPHA, Difference
 
 
 def paired(a: Sequence[float], b: Sequence[float]) -> tuple[float, float]:
     """Student's paired t test: t, and the chance of one as large or larger if the means were equal. (0, 1/2) where the
     pairs cannot tell: fewer than two, or no spread of their differences beyond rounding."""
-    differences = np.subtract(a, b)
-    if len(differences) < 2:
-        return 0.0, 0.5
-    noise = 1e-9 * max(np.abs(a).max(), np.abs(b).max())
-    if differences.std(ddof=1) <= noise:
+    if not _tell(a, b):
         return 0.0, 0.5
     result = stats.ttest_rel(a, b, alternative="greater")
     return float(result.statistic), float(result.pvalue)
+
+
+def difference(a: Sequence[float], b: Sequence[float]) -> Difference | None:
+    """The mean of the pairs' differences, with Student's interval and the two-sided p value of his paired test; None
+    where the pairs cannot tell."""
+    bounds = interval(np.subtract(a, b).tolist())
+    if bounds is None or not _tell(a, b):
+        return None
+    p = 2 * float(stats.t.sf(abs(paired(a, b)[0]), len(a) - 1))
+    return Difference(float(np.mean(np.subtract(a, b))), *bounds, p)
+
+
+def _tell(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Are there two pairs or more, and do their differences spread beyond rounding?"""
+    if len(a) < 2:
+        return False
+    noise = 1e-9 * max(np.abs(a).max(), np.abs(b).max())
+    return bool(np.subtract(a, b).std(ddof=1) > noise)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
