@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -24,73 +25,82 @@ TEX = str.maketrans(
 @dataclass(frozen=True)
 class Grid:
     """Rows of cells under a heading, with a title above and notes below. `bold` holds the (row, column) of cells that
-    stand out. `frame` has the numbers, for CSV."""
+    stand out; columns that are empty are left out. `frame` has the numbers, for CSV; None for what has none."""
 
     title: str
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    frame: pd.DataFrame
     bold: frozenset[tuple[int, int]] = frozenset()
-    notes: Sequence[str] = field(default=())
+    notes: Sequence[str] = ()
+    frame: pd.DataFrame | None = None
 
 
 def written(grids: Sequence[Grid], style: str) -> str:
-    """All of them in one of the FORMATS, one below the other. CSV has the numbers alone, one heading and no notes."""
-    return FORMATS[style](list(grids))
+    """All of them in one of the FORMATS, one below the other. CSV has the numbers alone, without titles and notes."""
+    return FORMATS[style](grids)
+
+
+def show(grids: Sequence[Grid], style: str) -> None:
+    """Prints them; the notes that CSV has no place for go to stderr."""
+    print(written(grids, style))
+    if style == "csv":
+        print("\n".join(note for grid in grids for note in grid.notes), file=sys.stderr)
 
 
 def pipes(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as Markdown, the first as heading; columns that are empty are left out."""
-    kept = _used(rows[0], rows[1:])
+    kept = _used(rows)
     lines = [[row[i].replace("|", "\\|") for i in kept] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [lines[0], ["---"] * len(kept), *lines[1:]])
 
 
-def _used(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [i for i in range(len(head)) if not rows or any(row[i] for row in rows)]
+def _used(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [i for i in range(len(rows[0])) if len(rows) == 1 or any(row[i] for row in rows[1:])]
 
 
-def _marked(grid: Grid, mark: Callable[[str], str], escape: Callable[[str], str]) -> pd.DataFrame:
-    """The cells of the columns that are not empty, escaped, and those that stand out marked."""
-    cells = [
-        [mark(escape(cell)) if (i, j) in grid.bold else escape(cell) for j, cell in enumerate(row)]
+def _lines(grid: Grid, mark: Callable[[str], str], escape: Callable[[str], str] = str) -> list[list[str]]:
+    """Heading and rows, escaped, without empty columns, and marked where they stand out."""
+    kept = _used([grid.head, *grid.rows])
+    body = [
+        [mark(escape(row[j])) if (i, j) in grid.bold else escape(row[j]) for j in kept]
         for i, row in enumerate(grid.rows)
     ]
-    frame = pd.DataFrame(cells, columns=[escape(name) for name in grid.head], dtype="object")
-    return frame.iloc[:, _used(grid.head, grid.rows)]
+    return [[escape(grid.head[j]) for j in kept], *body]
+
+
+def _frame(lines: Sequence[Sequence[str]]) -> pd.DataFrame:
+    return pd.DataFrame(lines[1:], columns=lines[0], dtype="object")
 
 
 def _text(grid: Grid) -> str:
-    frame = _marked(grid, "{} *".format, str)
-    lines = [list(frame.columns), *frame.to_numpy().tolist()]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(frame.columns))]
+    lines = _lines(grid, "{} *".format)
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     lines.insert(1, ["-" * width for width in widths])
     body = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     return "\n".join([grid.title, "", *body, "", *grid.notes])
 
 
 def _markdown(grid: Grid) -> str:
-    frame = _marked(grid, "**{}**".format, str)
-    notes = [f"- {note}" for note in grid.notes]
-    return "\n".join([f"**{grid.title}**", "", pipes([list(frame.columns), *frame.to_numpy().tolist()]), "", *notes])
+    lines = _lines(grid, "**{}**".format)
+    return "\n".join([f"**{grid.title}**", "", pipes(lines), "", *(f"- {note}" for note in grid.notes)])
 
 
 def _latex(grid: Grid) -> str:
-    frame = _marked(grid, r"\textbf{{{}}}".format, lambda cell: cell.translate(TEX))
+    lines = _lines(grid, r"\textbf{{{}}}".format, lambda cell: cell.translate(TEX))
     said = [f"% {line}" for line in (grid.title, *grid.notes)]
-    return "\n".join([said[0], frame.to_latex(index=False, escape=False).rstrip(), *said[1:]])
+    return "\n".join([said[0], _frame(lines).to_latex(index=False, escape=False).rstrip(), *said[1:]])
 
 
 def _html(grid: Grid) -> str:
-    frame = _marked(grid, "<b>{}</b>".format, html.escape)
-    notes = "".join(f"<li>{html.escape(note)}</li>" for note in grid.notes)
-    table = frame.to_html(index=False, escape=False, border=0)
-    caption = f"<figcaption>{html.escape(grid.title)}</figcaption>"
-    return f"<figure>\n{caption}\n{table}\n<ul>{notes}</ul>\n</figure>"
+    lines = _lines(grid, "<b>{}</b>".format, html.escape)
+    parts = [f"<figcaption>{html.escape(grid.title)}</figcaption>"]
+    parts.append(_frame(lines).to_html(index=False, escape=False, border=0, justify="left"))
+    parts += ["<ul>", *(f"<li>{html.escape(note)}</li>" for note in grid.notes), "</ul>"]
+    return "\n".join(["<figure>", *parts, "</figure>"])
 
 
 def _csv(grids: Sequence[Grid]) -> str:
-    return str(pd.concat([grid.frame for grid in grids]).to_csv(index=False)).rstrip()
+    return str(pd.concat([grid.frame for grid in grids if grid.frame is not None]).to_csv(index=False)).rstrip()
 
 
 def _each(one: Callable[[Grid], str]) -> Callable[[Sequence[Grid]], str]:

@@ -11,12 +11,12 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import claim, machine, run_folder, start, summary
+from ctr.app import claim, machine, run_folder, same_data, start, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
-from ctr.training import checkpoint, snapshot
+from ctr.training import checkpoint, memory, snapshot
 from ctr.training.progress import Progress
 from ctr.training.trainer import Trainer
 
@@ -43,6 +43,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         name: build(stage["trainer"], trust, f"stages.{name}.trainer") for name, stage in own.items()
     }
     with run_folder.lock(out):
+        memory.forget_peak()
         run_folder.begin(out, config, overrides)
         how = machine.settle(out, config, trainers)
         data: DataModule = recipe.open()
@@ -123,7 +124,9 @@ def _finish(
         "epochs": progress.epoch,
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": round(sum(cost["seconds"] for cost in costs.values()), 2),
+        "memory": memory.peak(),
         "stages": costs,
+        "data": same_data.fingerprints(data),
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
     run_folder.write_json(out / run_folder.SCORES, scores)

@@ -10,9 +10,8 @@ from ctr.metrics.predictions import Predictions, Undefined
 
 
 def log_loss(predictions: Predictions) -> float:
-    """The mean negative log likelihood of the labels, in nats; from logits, so that no probability is clipped."""
-    losses = functional.binary_cross_entropy_with_logits(predictions.logits, predictions.labels, reduction="none")
-    return _mean(losses, predictions)
+    """The mean negative log likelihood of the labels, in nats."""
+    return _mean(log_losses(predictions), predictions)
 
 
 def normalized_entropy(predictions: Predictions) -> float:
@@ -37,12 +36,27 @@ def calibration(predictions: Predictions) -> float:
 
 def rmse(predictions: Predictions) -> float:
     """The root of the mean squared error of the predictions."""
-    return float(_mean((predictions.predicted - predictions.targets).square(), predictions) ** 0.5)
+    return float(_mean(squared_errors(predictions), predictions) ** 0.5)
 
 
 def mae(predictions: Predictions) -> float:
     """The mean absolute error of the predictions."""
-    return _mean((predictions.predicted - predictions.targets).abs(), predictions)
+    return _mean(absolute_errors(predictions), predictions)
+
+
+def log_losses(predictions: Predictions) -> Tensor:
+    """Row by row, (B,); from logits, so that no probability is clipped."""
+    return functional.binary_cross_entropy_with_logits(predictions.logits, predictions.labels, reduction="none")
+
+
+def squared_errors(predictions: Predictions) -> Tensor:
+    """Row by row, (B,)."""
+    return (predictions.predicted - predictions.targets).square()
+
+
+def absolute_errors(predictions: Predictions) -> Tensor:
+    """Row by row, (B,)."""
+    return (predictions.predicted - predictions.targets).abs()
 
 
 def _mean(amounts: Tensor, predictions: Predictions) -> float:

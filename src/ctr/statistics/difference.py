@@ -16,3 +16,8 @@ class Difference:
     low: float
     high: float
     p: float
+
+
+def p_value(p: float) -> str:
+    """As a table says it: p = 0.0312, or p < 0.0001."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"

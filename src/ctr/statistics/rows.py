@@ -17,6 +17,7 @@ from ctr.statistics.difference import ALPHA, Difference
 
 Array = NDArray[np.float64]
 DRAWS = 2000  # resamples of a bootstrap
+LEAST = 2 / (DRAWS + 1)  # the smallest p value that they can show
 AT_ONCE = 2**18  # rows drawn in one go: 2 MB
 
 
@@ -69,7 +70,8 @@ def bootstrap(
 ) -> Difference | None:
     """The mean over `a` minus the mean over `b` of a score that is `of` the weighted mean of each row's amount, (N,):
     the root, for RMSE. The same rows are drawn for both. The interval holds the middle of the draws (percentiles); p
-    is the smallest level at which it would leave out 0, and no smaller than 2 / (draws + 1). None where all draws agree.
+    is the smallest level at which it would leave out 0, and at least 2 / (draws + 1). None where draws
+    do not spread.
 
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapters 13 and 16.
     """

@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from ctr.app import machine, run_folder
+from ctr.app import machine, run_folder, same_data
 from ctr.app.baselines import matrices
 from ctr.app.baselines.learners import LEARNERS, Fitted, Splits
 from ctr.app.config import build, check, check_root, plain
@@ -23,6 +23,7 @@ from ctr.batch import Batch, DataModule
 from ctr.errors import UserError, nearest
 from ctr.metrics import Scores, score
 from ctr.metrics.calibration import undo_down_sampling
+from ctr.training import memory
 from ctr.training.evaluate import as_predictions
 from ctr.training.objective import LogLoss
 from ctr.training.trainer import Trainer
@@ -47,6 +48,7 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
         raise UserError("a baseline predicts the probability of a label of 0 or 1: use task=binary")
     out = out or _new_folder(name, overrides)
     with run_folder.lock(out):
+        memory.forget_peak()
         threads = _begin(out, config, overrides, trainer)
         data: DataModule = build(config["dataset"], [], "dataset").open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
@@ -121,6 +123,8 @@ def _finish(
             "epochs": None,
             "parameters": fitted.parameters,
             "seconds": seconds,
+            "memory": memory.peak(),
+            "data": same_data.fingerprints(data),
             "chosen": dict(fitted.settings),
             "claim": None,
         },

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctr import disk
+from ctr.app.grids import pipes
 from ctr.app.reproduce import figures, records, runs, verdicts
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
+from ctr.app.tables.words import number_and_spread, undefined_in
 from ctr.statistics import seeds
 
 SHOWN = 8  # missing repetitions that are listed by name
@@ -63,19 +65,14 @@ def _scores(results: Results) -> str:
         [row.name, results.data_of(row), str(len(results.finished[row.name])), *cells, *_beside(results, row)]
         for row, cells in zip(results.rows, lines, strict=True)
     ]
-    return grid_of([head, *body])
+    return pipes([head, *body])
 
 
 def _score_line(results: Results, row: Row, score: str) -> str:
     values = list(results.of(Side(row.name, score)).values())
     if len(values) < (number := len(results.finished[row.name])):
-        return f"undefined in {number - len(values)} of {number}"
+        return undefined_in(number - len(values), number)
     return number_and_spread(values) if values else ""
-
-
-def number_and_spread(values: Sequence[float]) -> str:
-    mean, spread = seeds.mean_and_spread(values)
-    return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
 
 
 def _beside(results: Results, row: Row) -> list[str]:
@@ -107,9 +104,7 @@ def _target(results: Results, row: Row) -> str:
 
 def _claims(results: Results) -> str:
     found = verdicts.judge(results.table.claims, results.of)
-    return grid_of(
-        [["claim", "says", "verdict", "test"], *([v.claim.name, v.claim.says, v.word, v.test] for v in found)]
-    )
+    return pipes([["claim", "says", "verdict", "test"], *([v.claim.name, v.claim.says, v.word, v.test] for v in found)])
 
 
 def _runs(results: Results) -> str:
@@ -132,10 +127,3 @@ def _runs(results: Results) -> str:
 def portable(line: str) -> str:
     """Without the folders of this machine."""
     return line.replace(str(runs.CODE), ".").replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")
-
-
-def grid_of(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as Markdown, the first as heading; columns that are empty are left out."""
-    kept = [i for i in range(len(rows[0])) if len(rows) == 1 or any(row[i] for row in rows[1:])]
-    lines = [[row[i].replace("|", "\\|") for i in kept] for row in rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [lines[0], ["---"] * len(kept), *lines[1:]])

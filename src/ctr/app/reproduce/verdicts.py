@@ -11,6 +11,7 @@ from ctr.app.reproduce import scores
 from ctr.app.reproduce.claims import COMPARISONS
 from ctr.app.reproduce.table import Claim, Side
 from ctr.statistics import seeds
+from ctr.statistics.difference import ALPHA
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
 Found = Callable[[Side], Mapping[int, float]]  # a row's score by seed
@@ -90,7 +91,7 @@ def _test(a: Side, b: Side, found: Found) -> _Test:
 def _verdict(claim: Claim, outcome: _Outcome, p: float, number: int) -> Verdict:
     if outcome.missing:
         return Verdict(claim, OPEN, outcome.missing)
-    word = OPEN if p >= seeds.ALPHA else HOLDS if outcome.up else FAILS
+    word = OPEN if p >= ALPHA else HOLDS if outcome.up else FAILS
     return Verdict(claim, word, f"{outcome.text}, p = {outcome.p:.2g}, {p:.2g} by Holm over {number} claims")
 
 
