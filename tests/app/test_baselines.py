@@ -9,15 +9,16 @@ from rich.console import Console
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from ctr.app import tables
+from ctr.app import results, tables
 from ctr.app.baselines import BASELINES, learners, matrices
 from ctr.app.baselines.run import run
 from ctr.app.config import build
 from ctr.app.datasets import dataset_config
+from ctr.app.predicted import predict
 from ctr.batch import Batch
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema, Field, FieldKind
-from tests.app.compose import TINY
+from tests.app.compose import TINY, tiny_run
 from tests.conftest import mixed_schema, random_batch
 
 DATA = [word for word in TINY if word.startswith("dataset.")]
@@ -126,8 +127,15 @@ def test_a_code_is_encoded_by_the_folds_that_its_row_is_not_in(data):
 def test_a_baseline_is_a_row_of_a_table_of_runs(tmp_path):
     for seed in (1, 2):
         fit("logistic_regression", tmp_path / str(seed), f"seed={seed}")
-    frame = tables.table([tmp_path], "test", ["auc"])
-    assert (frame["model"].item(), frame["seeds"].item()) == ("LogisticRegression", 2)
+    tiny_run(tmp_path / "fm", "model=fm")
+    (table,) = tables.tables(results.find([tmp_path]).results, "test")
+    assert [(row.group.name, len(row.group.by_seed)) for row in table.rows] == [("FM", 1), ("LogisticRegression", 2)]
+
+
+def test_a_baseline_keeps_no_weights_to_predict_with(tmp_path):
+    fit("logistic_regression", tmp_path)
+    with pytest.raises(UserError, match="keeps scores and no weights"):
+        predict(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tests, corrections and intervals: against scipy, published examples, and their promises on simulated seeds."""
+"""What a claim's verdict promises, on simulated seeds."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,6 @@ from scipy import stats
 
 from ctr.app.reproduce.table import Claim, Side
 from ctr.app.reproduce.verdicts import FAILS, HOLDS, OPEN, judge
-from ctr.statistics import seeds as statistics
-
-SLEEP = (  # Student, "The Probable Error of a Mean", Biometrika 1908: hours gained with either drug
-    [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
-    [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
-)
 
 
 def side(row, score="test auc"):
@@ -29,31 +23,6 @@ def seeds(values):
 
 def words(claims, scores):
     return [verdict.word for verdict in judge(claims, lambda one: scores.get(one.row, {}))]
-
-
-def test_the_paired_test_is_students_on_his_own_data():
-    t, p = statistics.paired(*SLEEP)
-    assert t == pytest.approx(-4.0621277, abs=1e-6)
-    assert 2 * (1 - p) == pytest.approx(0.00283289, abs=1e-7)
-
-
-def test_the_interval_is_the_mean_and_students_quantile_times_the_standard_error():
-    assert statistics.interval([1.0, 2.0, 3.0]) == pytest.approx((2 - 4.3026527 / 3**0.5, 2 + 4.3026527 / 3**0.5))
-    assert statistics.interval([1.0]) is None
-
-
-def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less_and_never_falls():
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm([0.7, 0.9]) == [1.0, 1.0]
-    assert statistics.holm([]) == []
-
-
-@pytest.mark.parametrize("values", [([0.5], [0.4]), ([0.5, 0.5], [0.4, 0.4]), ([0.3, 0.5], [0.3, 0.5])])
-def test_one_pair_or_pairs_without_spread_cannot_tell(values):
-    assert statistics.paired(*values) == (0.0, 0.5)
-
-
-# --- what the verdicts promise, on simulated seeds ---
 
 
 def test_of_claims_that_are_not_so_at_most_a_twentieth_of_the_tables_decides_any():

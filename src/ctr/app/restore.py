@@ -43,13 +43,15 @@ def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (),
         config: Any = OmegaConf.to_container(OmegaConf.merge(stored, OmegaConf.from_dotlist(list(overrides))))
     except OmegaConfBaseException as error:
         raise UserError(f"overrides {list(overrides)}: {str(error).splitlines()[0]}") from error
+    name = run_folder.last_stage(out)
+    stage = config["stages"][name]
+    if "trainer" not in stage:
+        raise UserError(f"{out} is the run of a baseline (scripts/baseline.py), which keeps scores and no weights")
     if device is not None:
-        config["stages"][run_folder.last_stage(out)]["trainer"]["device"] = device
+        stage["trainer"]["device"] = device
     check(config, trust)
     machine.settle_as(out)
     data = build(config["dataset"], trust, "dataset").open()
-    name = run_folder.last_stage(out)
-    stage = config["stages"][name]
     best = checkpoint.load_best(out / name / "checkpoints")
     snapshot.check_schema(best, data.schema)
     model = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)

@@ -16,10 +16,10 @@ SEEDS = (
     "would say the same; it cannot tell whether other rows would."
 )
 ROWS = (
-    f"Over rows: DeLong's test for auc, a paired bootstrap of {DRAWS:,} draws for {', '.join(MEANS)} (its p is at least "
-    f"{LEAST:.3f}), on scores averaged over the common seeds. It asks whether other rows like these would say the same of "
-    f"these very models: it is conditional on them, and cannot tell whether other seeds would. Rows count as independent "
-    f"of each other; where one user has many, p is too small."
+    f"Over rows: DeLong's test for auc, a paired bootstrap of {DRAWS:,} draws for {', '.join(MEANS)} (its p is at "
+    f"least {LEAST:.3f}), on scores averaged over the common seeds. It asks whether other rows like these would say "
+    f"the same of these very models: it is conditional on them, and cannot tell whether other seeds would. Rows count "
+    f"as independent of each other; where one user has many, p is too small."
 )
 
 

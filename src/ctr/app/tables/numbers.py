@@ -5,12 +5,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ctr.app import results, same_data
 from ctr.app.results import Group, Result
-from ctr.errors import UserError
 from ctr.statistics import seeds
 
 COSTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {  # by the name of their column, from a run's scores
@@ -67,20 +66,12 @@ class Table:
     rows: Sequence[Row]
 
 
-def tables(found: Iterable[Result], split: str, metrics: Sequence[str] = ()) -> list[Table]:
-    """A table for each dataset and task among these runs. Without `metrics`, of all that were measured. Raises
-    UserError where no run has one of them."""
+def tables(found: Iterable[Result], split: str) -> list[Table]:
+    """A table for each dataset and task among these runs."""
     alike: dict[tuple[str, str, str], list[Result]] = {}
     for result in found:
         alike.setdefault((result.dataset, same_data.task(result), same_data.rows(result, split)), []).append(result)
-    made = [table(results.groups(alike[key]), split) for key in sorted(alike)]
-    known = dict.fromkeys(metric for one in made for metric in one.metrics)
-    if unknown := [metric for metric in metrics if metric not in known]:
-        raise UserError(f"no run has a {split} {unknown[0]}; measured are {', '.join(known)}")
-    if not metrics:
-        return made
-    kept = [[metric for metric in metrics if metric in one.metrics] for one in made]
-    return [replace(one, metrics=each) for one, each in zip(made, kept, strict=True) if each]
+    return [table(results.groups(alike[key]), split) for key in sorted(alike)]
 
 
 def table(groups: Sequence[Group], split: str) -> Table:

@@ -14,6 +14,7 @@ from ctr.app.grids import Grid, written
 from ctr.app.tables.best import best
 from ctr.app.tables.numbers import Row, Score, Table, tables
 from ctr.app.tables.words import ALL, not_counted, number_and_spread, ranges, undefined_in
+from ctr.errors import UserError
 from ctr.statistics.difference import ALPHA
 
 USUAL = 2  # metrics of a table where nobody asks for others
@@ -29,20 +30,24 @@ def shown(roots: Iterable[Path], split: str = "test", metrics: Sequence[str] = (
 def grids(roots: Iterable[Path], split: str = "test", metrics: Sequence[str] = ()) -> list[Grid]:
     """A grid a table; without `metrics`, of each table's first two. The last tells which folders were skipped."""
     found = results.find(roots)
-    made = tables(found.results, split, () if list(metrics) == ALL else metrics)
-    pages = [_grid(one, one.metrics if metrics else one.metrics[:USUAL], _told_apart(one, made)) for one in made]
+    made = tables(found.results, split)
+    known = list(dict.fromkeys(metric for table in made for metric in table.metrics))
+    wanted = known if list(metrics) == ALL else list(metrics)
+    if unknown := [metric for metric in wanted if metric not in known]:
+        raise UserError(f"no run has a {split} {unknown[0]}; measured are {', '.join(known)}")
+    pages = [_grid(table, wanted, _told_apart(table, made)) for table in made]
     return [*pages[:-1], replace(pages[-1], notes=[*pages[-1].notes, *not_counted(found)])]
 
 
-def frame(table: Table) -> pd.DataFrame:
-    """A line a row, a column a number."""
-    return pd.DataFrame([_numbers(table, row) for row in table.rows])
+def frame(table: Table, metrics: Sequence[str] = ()) -> pd.DataFrame:
+    """A line a row, a column a number; of all metrics where none is named."""
+    return pd.DataFrame([_numbers(table, row, metrics or table.metrics) for row in table.rows])
 
 
-def _numbers(table: Table, row: Row) -> dict[str, Any]:
+def _numbers(table: Table, row: Row, metrics: Sequence[str]) -> dict[str, Any]:
     line: dict[str, Any] = {"dataset": table.dataset, "task": table.task, "data": table.data, "split": table.split}
     line |= {"model": row.group.name, "runs": len(row.group.by_seed), "seeds": ranges(row.group.by_seed)}
-    for metric in table.metrics:
+    for metric in metrics:
         if (score := row.scores.get(metric)) is not None:
             low, high = score.interval or (None, None)
             parts = {"mean": score.mean, "deviation": score.spread, "low": low, "high": high}
@@ -51,7 +56,8 @@ def _numbers(table: Table, row: Row) -> dict[str, Any]:
     return line | dict(row.costs)
 
 
-def _grid(table: Table, metrics: Sequence[str], told: str) -> Grid:
+def _grid(table: Table, wanted: Sequence[str], told: str) -> Grid:
+    metrics = [metric for metric in wanted if metric in table.metrics] if wanted else table.metrics[:USUAL]
     head = ["model", "n", "seeds", *(name for metric in metrics for name in (metric, "95 %")), *table.rows[0].costs]
     rows = [_cells(row, metrics) for row in table.rows]
     winners = {metric: best(table, metric) for metric in metrics}
@@ -68,7 +74,7 @@ def _grid(table: Table, metrics: Sequence[str], told: str) -> Grid:
         )
     notes += [f"{metric}: no row is marked; {why}." for metric, (_, why) in winners.items() if why]
     title = f"{table.dataset}{told}, {table.task}, {table.split}: {table.data}"
-    return Grid(title, head, rows, frozenset(bold), notes, frame(table))
+    return Grid(title, head, rows, frozenset(bold), notes, frame(table, wanted))
 
 
 def _cells(row: Row, metrics: Sequence[str]) -> list[str]:
