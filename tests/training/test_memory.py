@@ -1,6 +1,7 @@
 """What is asked of the system about memory changes no number, and is no error where the system does not know it."""
 
 import ctypes
+from pathlib import Path
 
 import pytest
 import torch
@@ -58,3 +59,15 @@ def test_a_system_that_refuses_is_no_error(monkeypatch):
     monkeypatch.setattr(ctypes, "CDLL", lambda name: object())  # no such function
     memory.in_large_pages(torch.empty(LARGE))
     memory.keep_freed()
+
+
+def test_the_peak_is_that_of_what_came_since_the_last_was_forgotten():
+    torch.empty(2**26).fill_(1.0)  # 256 MiB, given back at once
+    before = memory.peak()["resident_mib"]
+    if before is None or not Path("/proc/self/clear_refs").exists():
+        pytest.skip("this system tells no peak, or forgets none")
+    memory.forget_peak()
+    after = memory.peak()["resident_mib"]
+    assert after < before - 200
+    kept = torch.empty(2**26).fill_(1.0)
+    assert memory.peak()["resident_mib"] == pytest.approx(after + kept.nbytes / 2**20, abs=50)

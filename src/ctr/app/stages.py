@@ -103,6 +103,13 @@ def _warm_start(
     checkpoint.warm_start(model, trained.model, source["modules"])
 
 
+def _peak(out: Path) -> dict[str, float | None] | None:
+    """The most memory that the run has taken; of one that is only repeated, what it took when it was trained."""
+    if (out / run_folder.SCORES).exists():
+        return run_folder.read_scores(out).get("memory")
+    return memory.peak()
+
+
 def _finish(
     out: Path,
     config: dict[str, Any],
@@ -114,6 +121,7 @@ def _finish(
     console: Console,
 ) -> float:
     assert progress.best is not None
+    fingerprints = same_data.fingerprints(data)  # before test is scored: after that nothing else is read
     scores: dict[str, Any] = {
         "valid": progress.best.to_json(),
         "test": trainer.evaluate(model, data, "test").to_json(),
@@ -124,9 +132,9 @@ def _finish(
         "epochs": progress.epoch,
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": round(sum(cost["seconds"] for cost in costs.values()), 2),
-        "memory": memory.peak(),
+        "memory": _peak(out),
         "stages": costs,
-        "data": same_data.fingerprints(data),
+        "data": fingerprints,
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
     run_folder.write_json(out / run_folder.SCORES, scores)

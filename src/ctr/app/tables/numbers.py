@@ -16,8 +16,8 @@ COSTS: dict[str, Callable[[Mapping[str, Any]], Any]] = {  # by the name of their
     "parameters": lambda scores: scores.get("parameters"),
     "epochs": lambda scores: scores.get("epochs"),
     "seconds": lambda scores: scores.get("seconds"),
-    "peak MiB": lambda scores: scores.get("memory", {}).get("resident_mib"),
-    "peak CUDA MiB": lambda scores: scores.get("memory", {}).get("cuda_mib"),
+    "peak MiB": lambda scores: (scores.get("memory") or {}).get("resident_mib"),
+    "peak CUDA MiB": lambda scores: (scores.get("memory") or {}).get("cuda_mib"),
 }
 
 
