@@ -9,7 +9,7 @@ from ctr.app import results
 from ctr.app.predicted import predict
 from ctr.errors import UserError
 from ctr.metrics import METRICS, score
-from tests.app.compose import tiny_run
+from tests.app.compose import tiny_run, written_run
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,17 @@ def test_runs_that_differ_in_the_seed_alone_are_a_group_named_by_what_sets_it_ap
     named = {group.name: sorted(group.by_seed) for group in results.groups(found.results)}
     assert named == {"FM, embedding_dim=10": [1, 2], "FM, embedding_dim=16": [1], "NFM": [1]}
     assert found.skipped == {runs / "b": f"{runs / 'b again'} is a newer run of the same config and seed"}
+
+
+def test_settings_that_always_go_together_are_named_once(tmp_path):
+    for rate in ("0.1", "0.2"):
+        written_run(tmp_path / rate, ["model=fm", f"trainer.optimizer.lr={rate}"], 1, {"auc": 0.5})
+    assert sorted(one.name for one in results.groups(results.find([tmp_path]).results)) == ["FM, lr=0.1", "FM, lr=0.2"]
+    written_run(
+        tmp_path / "own", ["model=fm", "trainer.optimizer.lr=0.1", "trainer.groups.linear.lr=0.2"], 1, {"auc": 0.5}
+    )
+    names = [one.name for one in results.groups(results.find([tmp_path]).results)]
+    assert "FM, lr=0.1, lr=0.2" in names
 
 
 def test_differences_leave_out_the_seed_and_a_stages_copies(runs):

@@ -152,10 +152,10 @@ def _names(firsts: Sequence[Result]) -> list[str]:
     names = []
     for i, name in enumerate(short):
         namesakes = [firsts[i], *(firsts[j] for j, other in enumerate(short) if other == name and j != i)]
-        told = [
-            f"{key.split('.')[-1]}={values[0]}"
+        told = {  # keys of one name that always go together, such as a learning rate and its groups', once
+            (key.split(".")[-1], str(values)): values[0]
             for key, values in differences(*namesakes).items()
             if not PLACE.fullmatch(key)
-        ]
-        names.append(", ".join([name, *told]))
+        }
+        names.append(", ".join([name, *(f"{key}={value}" for (key, _), value in told.items())]))
     return names

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ctr.app import results
+from ctr.app import results, same_data
 from ctr.app.grids import Grid, written
 from ctr.app.tables.best import best
 from ctr.app.tables.numbers import Row, Score, Table, tables
@@ -18,6 +18,7 @@ from ctr.errors import UserError
 from ctr.statistics.difference import ALPHA
 
 USUAL = 2  # metrics of a table where nobody asks for others
+TOLD = 3  # settings that tell tables of one dataset apart
 HOW = "Mean ± standard deviation over seeds; the interval is Student's, of the mean, 95 %."
 
 
@@ -110,12 +111,13 @@ def _notes(table: Table, metrics: Sequence[str]) -> list[str]:
 
 
 def _told_apart(table: Table, others: Sequence[Table]) -> str:
-    """The settings of its data, where another table is of a dataset of the same name."""
+    """The first settings of its data that are others where another table has the same dataset and task."""
     firsts = [one.rows[0].group.first for one in (table, *others) if one.dataset == table.dataset]
-    settings: Mapping[str, list[Any]] = results.differences(firsts[0], *firsts[1:])
-    told = [f"{key.removeprefix('dataset.')}={values[0]}" for key, values in settings.items() if _of_data(key)]
-    return f" ({', '.join(told)})" if told else ""
-
-
-def _of_data(key: str) -> bool:
-    return key.startswith("dataset.") and results.PLACE.fullmatch(key) is None
+    firsts = [one for one in firsts if same_data.task(one) == table.task]
+    found = [
+        f"{key.removeprefix('dataset.')}={values[0]}"
+        for key, values in results.differences(firsts[0], *firsts[1:]).items()
+        if key.startswith("dataset.") and results.PLACE.fullmatch(key) is None
+    ]
+    more = [f"{len(found) - TOLD} more"] * (len(found) > TOLD)
+    return f" ({', '.join([*found[:TOLD], *more])})" if found else ""

@@ -46,7 +46,5 @@ def not_counted(found: Found) -> list[str]:
     if not found.skipped:
         return []
     number = len(found.skipped)
-    return [
-        f"Not counted, {number} folder{'s' * (number != 1)}:",
-        *(f"{folder}: {why}" for folder, why in found.skipped.items()),
-    ]
+    said = (why if str(folder) in why else f"{folder}: {why}" for folder, why in found.skipped.items())
+    return [f"Not counted, {number} folder{'s' * (number != 1)}:", *said]
