@@ -19,7 +19,6 @@ from ctr.training.run_log import METRICS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.lines import Line2D
 
 NUM_POINTS = 300  # of a line in a figure
 
@@ -72,17 +71,18 @@ def mean_and_spread(curves: Sequence[Mapping[int, float]]) -> tuple[np.ndarray, 
 
 def draw(
     axes: Axes, curves: Sequence[Mapping[int, float]], colour: Any, label: str = "", crowded: bool = False
-) -> Line2D:
+) -> None:
     """Mean ± standard deviation as a line and a band, over what all curves have; each curve's own line, thin, to its
-    end, unless the figure is crowded. Returns the mean's line."""
+    end, unless the figure is crowded."""
     if len(curves) > 1 and not crowded:
         for curve in curves:
             axes.plot(*_thinned(np.array(list(curve)), np.array(list(curve.values()))), color=colour, lw=0.5, alpha=0.4)
     common, mean, spread = mean_and_spread(curves)
     low = _thinned(common, mean - spread)
-    axes.fill_between(*low, _thinned(common, mean + spread)[1], color=colour, alpha=0.1 if crowded else 0.2, linewidth=0)
-    (line,) = axes.plot(*_thinned(common, mean), color=colour, label=label)
-    return line
+    axes.fill_between(
+        *low, _thinned(common, mean + spread)[1], color=colour, alpha=0.1 if crowded else 0.2, linewidth=0
+    )
+    axes.plot(*_thinned(common, mean), color=colour, label=label)
 
 
 def _thinned(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -65,8 +65,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Board:
-    """Groups whose scores can be compared: of one task, by one monitored score, on the same rows. `told` are settings of
-    the dataset, where other boards have one of the same name."""
+    """Groups whose scores can be compared: of one task, by one monitored score, on the same rows of valid. `told` are
+    settings of the dataset, where other boards have one of the same name."""
 
     dataset: str
     task: str

@@ -65,7 +65,7 @@ def _reliability(found: Mapping[Entry, Summary], plain: bool) -> Callable[[Figur
                 2 * one.bins.error if len(found) <= CROWD else None,
                 color=entry.colour,
                 marker="o",
-                markersize=3,
+                markersize=3 if len(found) <= CROWD else 0,
                 linewidth=1.1,
                 elinewidth=0.7,
             )

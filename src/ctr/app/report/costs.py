@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from ctr.app.report.board import GREY, Board, Entry
 from ctr.app.report.drawing import Drawing, belongs, drawing, logarithmic
-from ctr.statistics import seeds
 
 WIDE_RANGE = 8  # largest over smallest cost from which the axis is logarithmic
 
@@ -26,7 +26,7 @@ def costs(board: Board) -> list[Drawing]:
 def cost_of(entry: Entry, name: str) -> float | None:
     """The mean over its runs; None where one does not say."""
     every = [result.scores.get(name) for result in entry.group.results]
-    return None if any(value is None for value in every) else seeds.mean_and_spread([float(v) for v in every])[0]
+    return None if None in every else float(np.mean(np.array(every, dtype=float)))
 
 
 def front(points: Sequence[tuple[float, float]], higher_is_better: bool) -> list[int]:

@@ -79,7 +79,7 @@ def logarithmic(axes: Axes, letters: str) -> None:
 def number_ends(axes: Axes, ends: Sequence[tuple[float, float, int, str]], top: float | None = None) -> None:
     """Writes numbers to the right of (x, y, number, colour), moved apart where they would meet, none above `top`."""
     low, high = axes.get_ylim()
-    ends = sorted(ends, key=lambda end: end[1])
+    ends = sorted(ends, key=lambda end: (end[1], -end[2]))
     for end, y in zip(ends, apart([y for _, y, _, _ in ends], (high - low) * 0.052, top or high), strict=True):
         x, _, number, colour = end
         axes.annotate(str(number), (x, y), (4, 0), textcoords="offset points", va="center", fontsize=8, color=colour)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ctr.app import curves
@@ -65,20 +66,24 @@ def _batch_sizes(entries: Iterable[Entry], stage: str) -> set[object]:
 def _panel(title: str, drawn: Mapping[Entry, Sequence[Mapping[int, float]]], place: str, board: Board) -> Drawing:
     def paint(figure: Figure) -> str:
         axes = figure.subplots()
-        ends, middles = [], []
+        means: dict[Entry, tuple[np.ndarray, np.ndarray]] = {}
         for entry in sorted(drawn, key=lambda one: -one.place):  # the best above the others
-            if not entry.coloured:
-                common, mean, _ = curves.mean_and_spread(drawn[entry])
-                (line,) = axes.plot(common, mean, color=entry.colour, linewidth=0.7, alpha=0.5)
+            common, mean, _ = curves.mean_and_spread(drawn[entry])
+            if not len(common):
+                continue
+            means[entry] = common, mean
+            before = set(axes.get_children())
+            if entry.coloured:
+                curves.draw(axes, drawn[entry], entry.colour, crowded=len(drawn) > CROWD)
             else:
-                line = curves.draw(axes, drawn[entry], entry.colour, crowded=len(drawn) > CROWD)
-                if len(line.get_xdata()):
-                    ends.append((line.get_xdata()[-1], line.get_ydata()[-1], entry.place, entry.colour))
-            for artist in (axes.lines[-1], *axes.collections[-1:]) if entry.coloured else (line,):
-                belongs(artist, entry.place)
-            middles.append(np.asarray(line.get_ydata(), dtype=float))
-        _frame(axes, middles, [end[1] for end in ends], title.startswith("train") or not board.higher_is_better)
-        axes.set(xlabel=f"{place}s" if place == "step" else "examples seen")
+                axes.plot(common, mean, color=entry.colour, linewidth=0.7, alpha=0.5)
+            for artist in axes.get_children():
+                if artist not in before:
+                    belongs(artist, entry.place)
+        ends = [(x[-1], y[-1], one.place, one.colour) for one, (x, y) in means.items() if one.coloured]
+        falls = title.startswith("train") or not board.higher_is_better
+        _frame(axes, [mean for _, mean in means.values()], [end[1] for end in ends], falls)
+        axes.set(xlabel="steps" if place == "step" else "examples seen")
         number_ends(axes, ends)
         rest = sum(not entry.coloured for entry in drawn)
         return f"The other {rest} groups are grey, without bands." if rest else ""
@@ -86,9 +91,9 @@ def _panel(title: str, drawn: Mapping[Entry, Sequence[Mapping[int, float]]], pla
     return drawing(title, paint, salt=board.title)
 
 
-def _frame(axes: object, middles: Sequence[np.ndarray], ends: Sequence[float], falls: bool) -> None:
+def _frame(axes: Axes, means: Sequence[np.ndarray], ends: Sequence[float], falls: bool) -> None:
     """The part of the y axis where the curves differ: a steep start may leave the frame."""
-    every = np.concatenate([*middles, np.array(ends)])
+    every = np.concatenate([*means, np.array(ends)])
     if len(every) < 10:
         return
     low, high = (every.min(), np.quantile(every, 1 - HIDDEN)) if falls else (np.quantile(every, HIDDEN), every.max())

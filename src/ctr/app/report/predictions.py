@@ -99,6 +99,11 @@ def bins_of(predicted: np.ndarray, targets: np.ndarray, weights: np.ndarray, num
     edges = np.searchsorted(place, np.arange(len(total)))
     last = np.append(edges[1:], len(place)) - 1
     return Bins(
-        mean(predicted), actual, spread / np.sqrt(effective), np.bincount(place), predicted[edges], predicted[last],
+        mean(predicted),
+        actual,
+        spread / np.sqrt(effective),
+        np.bincount(place),
+        predicted[edges],
+        predicted[last],
         total / total.sum(),
     )

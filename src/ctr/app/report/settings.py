@@ -34,7 +34,7 @@ def _follows(values: Sequence[Any], cause: Sequence[Any]) -> bool:
 def text(value: Any) -> str:
     """A setting as YAML's flow style has it; a class by its name; a dash where a group has no such key."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, str):
         return value.rsplit(".", 1)[-1] if value.startswith(("ctr.", "torch.", "sklearn.", "lightgbm.")) else value
     if isinstance(value, bool):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,7 +91,9 @@ def _numbers(name: str, values: Sequence[Any], logarithmic: bool) -> Axis:
     if len(marks) > 6:
         locator = LogLocator() if logarithmic else MaxNLocator(5)
         marks = [v for v in locator.tick_values(marks[0], marks[-1]) if marks[0] <= v <= marks[-1]]
-    return Axis(name, [place(v) for v in values], [(place(v), "not set" if v is None else f"{v:g}") for v in odd + marks])
+    return Axis(
+        name, [place(v) for v in values], [(place(v), "not set" if v is None else f"{v:g}") for v in odd + marks]
+    )
 
 
 def _painter(board: Board, entries: Sequence[Entry], axes: Sequence[Axis]) -> Callable[[Figure], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ctr.errors import UserError
 from ctr.metrics import Predictions
 from ctr.statistics.difference import ALPHA
 
+SHOWN = 3  # runs that are named with a reason
 COSTS = ("parameters", "seconds", "peak MiB", "peak CUDA MiB")
 
 
@@ -38,19 +39,21 @@ class Scores:
 def scores(board: Board) -> Scores:
     """The monitored score first, then costs, then every other score of test. Bold is better than all others, tested."""
     groups = [entry.group for entry in board.entries]
-    valid, test = ({row.group.name: row for row in table(groups, split).rows} for split in ("valid", "test"))
-    whole, names = table(groups, "test"), [group.name for group in groups]
-    columns = {f"valid {board.monitor}": [_score(valid[name], board.monitor) for name in names]}
-    notes = [*_undefined(valid.values(), [board.monitor], "valid"), *_undefined(test.values(), whole.metrics, "test")]
-    for metric in sorted(whole.metrics, key=lambda metric: metric != board.monitor):
+    whole = table(groups, "test")
+    valid, test = ({row.group.name: row for row in each.rows} for each in (table(groups, "valid"), whole))
+    columns = {f"valid {board.monitor}": [_score(valid[group.name], board.monitor) for group in groups]}
+    notes = list[str]()
+    for metric in dict.fromkeys([board.monitor, *whole.metrics]):
         winner, why = best(whole, metric)
-        columns[f"test {metric}"] = [_score(test[name], metric, winner is test[name].group) for name in names]
+        columns[f"test {metric}"] = [_score(test[group.name], metric, winner is group) for group in groups]
         if metric == board.monitor:
-            columns["95 %"] = [_interval(test[name].scores.get(metric)) for name in names]
+            columns["95 %"] = [_interval(test[group.name].scores.get(metric)) for group in groups]
             columns["seeds"] = [Cell(str(len(group.by_seed)), len(group.by_seed)) for group in groups]
-            columns |= {cost: [_cost(test[name], cost) for name in names] for cost in COSTS}
+            columns |= {cost: [_cost(test[group.name], cost) for group in groups] for cost in COSTS}
             notes += [f"Test {metric}: no line is bold; {why}."] if why else []
-    return Scores({head: cells for head, cells in columns.items() if any(cell.text for cell in cells)}, notes)
+    said = {head: cells for head, cells in columns.items() if any(math.isfinite(cell.sort) for cell in cells)}
+    notes += [*_undefined(valid, [board.monitor], "valid"), *_undefined(test, whole.metrics, "test")]
+    return Scores(said, notes)
 
 
 def _score(row: Row, metric: str, bold: bool = False) -> Cell:
@@ -72,13 +75,18 @@ def _cost(row: Row, name: str) -> Cell:
     return Cell("") if cost is None else Cell(f"{cost:,.{0 if cost >= 100 else 1}f}".removesuffix(".0"), cost)
 
 
-def _undefined(rows: Sequence[Row], metrics: Sequence[str], split: str) -> list[str]:
+def _undefined(rows: Mapping[str, Row], metrics: Sequence[str], split: str) -> list[str]:
+    """Each reason once, with the runs that it holds for."""
+    runs: dict[tuple[str, str], list[str]] = {}
+    for name, row in rows.items():
+        for metric in metrics:
+            if (score := row.scores.get(metric)) is not None:
+                for seed, why in score.undefined.items():
+                    runs.setdefault((metric, why), []).append(f"{name}, seed {seed}")
     return [
-        f"{row.group.name}, seed {seed}: no {split} {metric}, {why}."
-        for row in rows
-        for metric in metrics
-        if (score := row.scores.get(metric)) is not None
-        for seed, why in score.undefined.items()
+        f"No {split} {metric} in {len(each)} run{'s' * (len(each) != 1)}, {why}: "
+        + "; ".join(each if len(each) <= SHOWN else [*each[:SHOWN], "..."])
+        for (metric, why), each in runs.items()
     ]
 
 
