@@ -123,7 +123,7 @@ def test_what_was_found_and_every_section_is_on_it(page, runs):
 
 def test_what_cannot_be_drawn_is_said(page):
     assert "Without records of their training, so without curves: LogisticRegression." in page[1].text
-    assert "LogisticRegression: a baseline keeps no weights to predict with." in page[1].text
+    assert "is the run of a baseline (scripts/baseline.py), which keeps scores and no weights" in page[1].text
 
 
 def test_ids_are_unique_and_references_find_theirs(page):

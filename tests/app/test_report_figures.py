@@ -158,6 +158,12 @@ def test_settings_that_come_with_a_class_or_go_with_another_are_left_out():
     assert others == ["model.hidden_dims", "trainer.groups.linear.lr", "dataset.root"]
 
 
+def test_of_two_classes_that_go_together_one_stays():
+    optimizer, schedule = ["Adam", "Adam", "FTRL"], ["Plateau", "Plateau", "Constant"]
+    settings = {"model._target_": ["FM", "NFM", "NFM"], "a._target_": optimizer, "b._target_": schedule}
+    assert independent(settings) == ({key: settings[key] for key in list(settings)[:2]}, ["b._target_"])
+
+
 def test_a_key_is_called_by_its_shortest_own_end():
     assert short(["a.lr", "b.lr", "b.dim"]) == {"a.lr": "a.lr", "b.lr": "b.lr", "b.dim": "dim"}
 

@@ -32,15 +32,11 @@ def calibration(board: Board, split: str, trust: Sequence[str], say: Callable[[s
     wanted = [entry for entry in board.scored if entry.coloured]
     for entry in wanted:
         folder = entry.typical.folder
-        stage = list(entry.typical.config["stages"].values())[-1]
-        if "trainer" not in stage:
-            troubles.append(f"{entry.group.name}: a baseline keeps no weights to predict with.")
-            continue
         say(f"{split} predictions of {folder}")
         try:
             found[entry] = summarise(predicted.predict(folder, split, trust))
         except (UserError, OSError) as error:
-            troubles.append(f"{entry.group.name}, {folder}: {error}")
+            troubles.append(f"{entry.group.name}: {error}")
     if rest := len(board.scored) - len(wanted):
         troubles.append(f"Of the other {rest} groups no predictions were made: only the best {len(wanted)} are shown.")
     if not found:

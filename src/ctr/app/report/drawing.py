@@ -28,7 +28,6 @@ LOOK: dict[Any, Any] = {
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "lines.linewidth": 1.6,
-    "svg.image_inline": True,
 }
 PANEL, WIDE, SMALL = (5.0, 3.1), (10.0, 4.2), (3.3, 2.1)  # inches
 

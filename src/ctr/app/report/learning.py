@@ -52,7 +52,7 @@ def _noted(entries: Iterable[Entry], stage: str, troubles: list[str]) -> dict[En
             try:
                 noted = curves.records(result.folder, stage)
             except UserError as error:
-                troubles.append(f"{error}.")
+                troubles.append(str(error))
                 continue
             if noted:
                 found.setdefault(entry, []).append(noted)

@@ -15,13 +15,13 @@ def independent(settings: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Sequen
     """Those that say something of their own, and the names of the others: where the data are, settings that come with a
     class (another model brings other keys), and those that always go with another, as an L2 of two tables may."""
     keys = [key for key in settings if not PLACE.fullmatch(key)]
-    classes = [key for key in keys if key.endswith(CLASS)]
-    kept: dict[str, Sequence[Any]] = {}
+    classes, kept = list[str](), dict[str, Sequence[Any]]()
     for key in keys:
-        brought = any(_follows(settings[key], settings[one]) for one in classes if one != key and one not in kept)
-        brought = brought or any(_follows(settings[key], settings[one]) for one in classes if one in kept)
-        twin = any(list(map(text, settings[key])) == list(map(text, kept[one])) for one in kept)
-        if not twin and (key in classes[:1] or not brought):
+        if key.endswith(CLASS) and not any(_follows(settings[key], settings[one]) for one in classes):
+            classes.append(key)
+    for key in keys:
+        brought = key not in classes and any(_follows(settings[key], settings[one]) for one in classes)
+        if not brought and not any(list(map(text, settings[key])) == list(map(text, each)) for each in kept.values()):
             kept[key] = settings[key]
     return kept, [key for key in settings if key not in kept]
 
