@@ -160,12 +160,11 @@ def _names(firsts: Sequence[Result]) -> list[str]:
     names = []
     for i, name in enumerate(models):
         namesakes = [firsts[i], *(firsts[j] for j, other in enumerate(models) if other == name and j != i)]
-        told = {  # keys of one name that always go together, such as a learning rate and its groups', once
-            (key.split(".")[-1], str(values)): (key, values[0])
-            for key, values in reversed(differences(*namesakes).items())
-            if not PLACE.fullmatch(key)
-        }
-        said = dict(reversed(told.values()))
+        told: dict[tuple[str, str], tuple[str, Any]] = {}
+        for key, values in differences(*namesakes).items():
+            if not PLACE.fullmatch(key):  # a rate that goes with another of its name is said once
+                told.setdefault((key.split(".")[-1], str(values)), (key, values[0]))
+        said = dict(told.values())
         called = short(said)
         names.append(", ".join([name, *(f"{called[key]}={value}" for key, value in said.items())]))
     return names
