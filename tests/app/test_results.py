@@ -42,7 +42,7 @@ def test_settings_that_always_go_together_are_named_once(tmp_path):
         tmp_path / "own", ["model=fm", "trainer.optimizer.lr=0.1", "trainer.groups.linear.lr=0.2"], 1, {"auc": 0.5}
     )
     names = [one.name for one in results.groups(results.find([tmp_path]).results)]
-    assert "FM, lr=0.1, lr=0.2" in names
+    assert "FM, optimizer.lr=0.1, linear.lr=0.2" in names
 
 
 def test_differences_leave_out_the_seed_and_a_stages_copies(runs):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -135,6 +136,13 @@ def differences(first: Result, *others: Result) -> dict[str, list[Any]]:
     return {key: each for key, each in found.items() if key not in copies}
 
 
+def short(keys: Iterable[str]) -> dict[str, str]:
+    """For each key the shortest end of it that no other one has."""
+    ends = {key: [key.split(".", n)[-1] for n in reversed(range(key.count(".") + 1))] for key in keys}
+    others = Counter(end for each in ends.values() for end in each)
+    return {key: next((end for end in each if others[end] == 1), key) for key, each in ends.items()}
+
+
 def _of_root(key: str) -> str | None:
     match = re.fullmatch(r"stages\.\w+\.((?:model|trainer)\..+)", key)
     return match[1] if match else None
@@ -148,14 +156,15 @@ def _key(result: Result) -> str:
 def _names(firsts: Sequence[Result]) -> list[str]:
     """The models, with the dataset where there are several, and with the settings in which namesakes differ."""
     many = len({result.dataset for result in firsts}) > 1
-    short = [summary.chain(one.config) + (f" on {one.dataset}" if many else "") for one in firsts]
+    models = [summary.chain(one.config) + (f" on {one.dataset}" if many else "") for one in firsts]
     names = []
-    for i, name in enumerate(short):
-        namesakes = [firsts[i], *(firsts[j] for j, other in enumerate(short) if other == name and j != i)]
-        told = {  # keys of one name that always go together, such as a learning rate and its groups', once
-            (key.split(".")[-1], str(values)): values[0]
-            for key, values in differences(*namesakes).items()
-            if not PLACE.fullmatch(key)
-        }
-        names.append(", ".join([name, *(f"{key}={value}" for (key, _), value in told.items())]))
+    for i, name in enumerate(models):
+        namesakes = [firsts[i], *(firsts[j] for j, other in enumerate(models) if other == name and j != i)]
+        told: dict[tuple[str, str], tuple[str, Any]] = {}
+        for key, values in differences(*namesakes).items():
+            if not PLACE.fullmatch(key):  # a rate that goes with another of its name is said once
+                told.setdefault((key.split(".")[-1], str(values)), (key, values[0]))
+        said = dict(told.values())
+        called = short(said)
+        names.append(", ".join([name, *(f"{called[key]}={value}" for key, value in said.items())]))
     return names

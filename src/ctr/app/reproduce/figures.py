@@ -13,7 +13,7 @@ mpl.use("Agg")
 import numpy as np
 from matplotlib import pyplot as plt
 
-from ctr.app.reproduce import scores
+from ctr.app import curves
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.table import Grid, Plot, Side
 from ctr.statistics import seeds
@@ -35,20 +35,11 @@ def draw(results: Results, out: Path) -> list[tuple[str, str]]:
 
 
 def _curves(axes: Any, plot: Plot, results: Results) -> bool:
-    """A line and a band, mean ± standard deviation, over the epochs that all runs of a row have; each run's own line,
-    thin, to its end."""
+    """A line and a band a row, over epochs."""
     for row, colour in zip(plot.rows, _colours(len(plot.rows)), strict=True):
-        found = [scores.curve(run.folder, plot.score) for run in results.finished[row]]
-        found = [curve for curve in found if curve]
-        if not found:
-            continue
-        for curve in found:
-            axes.plot(list(curve), list(curve.values()), color=colour, linewidth=0.5, alpha=0.4)
-        common = sorted(set.intersection(*(set(curve) for curve in found)))
-        values = np.array([[curve[epoch] for epoch in common] for curve in found])
-        mean, spread = values.mean(0), values.std(0, ddof=1) if len(values) > 1 else np.zeros(len(common))
-        axes.plot(common, mean, color=colour, label=f"{row} (n = {len(found)})")
-        axes.fill_between(common, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0)
+        found = [curves.by_epoch(run.folder, plot.score) for run in results.finished[row]]
+        if found := [curve for curve in found if curve]:
+            curves.draw(axes, found, colour, f"{row} (n = {len(found)})")
     if not axes.lines:
         return False
     axes.set(xlabel="epoch", ylabel=plot.score)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ctr.app import machine, run_folder
+from ctr.app import run_folder
+from ctr.app.facts import facts
 from ctr.app.reproduce import runs, scores
 from ctr.app.reproduce.runs import Run
 from ctr.app.reproduce.table import Row, Side, Table
@@ -72,25 +72,10 @@ class Results:
 
     def facts(self) -> dict[str, list[str]]:
         """Of all runs: versions, the class of machine, threads, days."""
-        recorded = [machine.recorded(run.folder) for run in self.every_run()]
-        versions = [", ".join(f"{name} {number}" for name, number in one["versions"].items()) for one in recorded]
-        hardware = [
-            f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}; "
-            f"{one['threads']} thread{'s' * (one['threads'] != 1)} a run, {one['kernels']} kernels"
-            for one in recorded
-        ]
-        return {
-            "versions": list(dict.fromkeys(versions)),
-            "machines": list(dict.fromkeys(hardware)),
-            "days": sorted({day(run) for run in self.every_run()}),
-        }
+        return facts(run.folder for run in self.every_run())
 
 
 def data_folder(run: Run) -> str:
     """The name of the data: the last part of its folder, or its class."""
     dataset: Mapping[str, Any] = run_folder.read_config(run.folder)["dataset"]
     return Path(dataset.get("root") or dataset["_target_"].split(".")[-1].lower()).name
-
-
-def day(run: Run) -> str:
-    return time.strftime("%Y-%m-%d", time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime))

@@ -8,17 +8,14 @@ seconds, seconds per epoch, epochs, parameters; `seconds of pretrain` is a stage
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ctr.app import run_folder
+from ctr.app import curves, run_folder
 from ctr.errors import UserError, nearest
 from ctr.metrics import METRICS
-from ctr.training.run_log import METRICS as RECORDS
 
 COSTS = ("seconds", "seconds per epoch", "epochs", "parameters")
 BASE = ("auc", "log_loss")  # metrics of which the base rate's score is known
@@ -48,7 +45,7 @@ def higher_is_better(name: str) -> bool:
 def of_run(folder: Path, name: str) -> float | None:
     """The score of a finished run; None where it has none."""
     if match := AT_EPOCH.fullmatch(name):
-        return curve(folder, match[1]).get(int(match[2]))
+        return curves.by_epoch(folder, match[1]).get(int(match[2]))
     scores = run_folder.read_scores(folder)
     if match := OF_STAGE.fullmatch(name):
         stage = scores.get("stages", {}).get(match[2])
@@ -75,24 +72,3 @@ def _recovered(scores: Mapping[str, Any], metric: str) -> float | None:
         return None
     base = 0.5 if metric == "auc" else test["log_loss"] / test["normalized_entropy"]
     return float((test[metric] - base) / (law[metric] - base))
-
-
-def curve(folder: Path, name: str) -> dict[int, float]:
-    """A score of the last stage by epoch, from its records: `train loss`, or `valid` and a metric. Empty for a run that
-    keeps no records, or was not evaluated once an epoch."""
-    stage = run_folder.last_stage(folder)
-    path, trainer = folder / stage / RECORDS, run_folder.read_config(folder)["stages"][stage].get("trainer", {})
-    if not path.exists() or trainer.get("eval_every") is not None:
-        return {}
-    points: dict[int, float] = {}
-    total, steps, before = 0.0, 0, 0
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
-        if "train/loss" in record:
-            total += record["train/loss"] * (record["step"] - before)
-            steps, before = steps + record["step"] - before, record["step"]
-            continue
-        value = total / max(1, steps) if name == "train loss" else record.get(name.replace(" ", "/"), math.nan)
-        points[len(points) + 1] = value
-        total, steps = 0.0, 0
-    return {epoch: value for epoch, value in points.items() if math.isfinite(value)}
