@@ -262,13 +262,29 @@ def test_the_same_run_twice_is_bit_for_bit_the_same_and_another_seed_is_not(tmp_
 
 
 @pytest.mark.parametrize("stop", [MIDDLE, 2], ids=["with a checkpoint", "before the first checkpoint"])
-def test_tensorboard_shows_each_step_of_a_resumed_run_once(tmp_path, stop):
-    run(tmp_path, stop=stop)
+@pytest.mark.parametrize("batch_size", [32, 1])
+def test_tensorboard_shows_each_step_of_a_resumed_run_once(tmp_path, stop, batch_size):
+    """By steps and by examples, which it takes back by the same number; with batches of 1 they are the same."""
+    settings = {"batch_size": batch_size, "max_steps": 24}
+    run(tmp_path, "fm", stop, **settings)
     time.sleep(1.1)  # TensorBoard orders the files of several starts by the second in their names
-    run(tmp_path)
+    run(tmp_path, "fm", **settings)
+    time.sleep(1.1)
+    run(tmp_path, "fm", **settings)  # it is finished
     events = EventAccumulator(str(tmp_path))
     events.Reload()
-    shown = [(event.step, event.value) for event in events.Scalars("train/loss")]
-    expected = [(r["step"], r["train/loss"]) for r in records(tmp_path) if "train/loss" in r]
-    assert [step for step, _ in shown] == [step for step, _ in expected]
-    assert [value for _, value in shown] == pytest.approx([value for _, value in expected], rel=1e-6)
+    for tag, name, place in (
+        ("train/loss", "train/loss", "step"),
+        ("by_examples/train_loss", "train/loss", "examples"),
+        ("by_examples/valid_auc", "valid/auc", "examples"),
+    ):
+        shown = [(event.step, event.value) for event in events.Scalars(tag)]
+        expected = [(r[place], r[name]) for r in records(tmp_path) if name in r]
+        assert [step for step, _ in shown] == [step for step, _ in expected]
+        assert [value for _, value in shown] == pytest.approx([value for _, value in expected], rel=1e-6)
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.2], ids=["divides the epoch", "does not"])
+def test_a_run_evaluated_within_its_epochs_goes_on_bit_for_bit(tmp_path, fraction):
+    settings = {"schedule": SCHEDULES["plateau"], "groups": builders.groups(lr=0.1), "eval_every": fraction}
+    assert differences(tmp_path, MIDDLE, "nfm", **settings) == []

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import torch
@@ -49,12 +50,38 @@ def test_training_lasts_its_epochs_or_its_steps(tmp_path, settings, steps, epoch
         ({"eval_every": 5, "max_steps": 12}, [5, 10, 12]),
         ({"eval_every": 5, "max_steps": 10}, [5, 10]),
         ({"eval_every": 99}, [24]),
+        ({"eval_every": 0.25, "max_epochs": 1}, [2, 4, 6, 8]),
+        ({"eval_every": 0.25, "max_steps": 11}, [2, 4, 6, 8, 10, 11]),
+        ({"eval_every": 1.0}, [8, 16, 24]),
+        ({"eval_every": 0.333, "max_epochs": 2}, [3, 6, 8, 11, 14, 16]),  # after 2 2/3 batches is after the third
+        ({"eval_every": 0.2, "max_epochs": 1}, [2, 4, 5, 7, 8]),  # 1.6, 3.2, 4.8, 6.4, 8
+        ({"eval_every": 0.125, "max_epochs": 1}, [1, 2, 3, 4, 5, 6, 7, 8]),
     ],
     ids=str,
 )
 def test_evaluation_comes_every_epoch_or_every_n_steps_and_once_at_the_last_step(tmp_path, settings, expected):
     fit(trainer(**settings), model("fm"), tmp_path)
     assert evaluated_steps(tmp_path) == expected
+
+
+@pytest.mark.parametrize("batches", [1, 7, 49, 50, 64, 1000])
+@pytest.mark.parametrize("times", [1, 2, 3, 7, 10])
+def test_a_fraction_of_an_epoch_evaluates_after_the_batch_that_completes_each_part(batches, times):
+    if times > batches:
+        return
+    one = trainer(eval_every=1 / times)
+    found = [
+        batch
+        for batch in range(1, batches + 1)
+        if one._evaluation_due(Progress(batch=batch % batches, step=batch), batches, 10**9)
+    ]
+    assert found == [math.ceil(Fraction(part * batches, times)) for part in range(1, times + 1)]
+
+
+def test_a_fraction_with_more_parts_than_batches_is_refused_before_training(tmp_path):
+    with pytest.raises(UserError, match=r"eval_every=0.1 asks for 10 evaluations in an epoch, which has 8 batches"):
+        fit(trainer(eval_every=0.1), model("fm"), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 class Script:
@@ -276,10 +303,32 @@ def test_tensorboard_shows_loss_norm_speed_rates_and_valid_scores(tmp_path):
     events = EventAccumulator(str(tmp_path))
     events.Reload()
     wanted = {"train/loss", "train/grad_norm", "train/examples_per_second", "train/lr_embedding", "train/lr_linear"}
-    assert wanted | {"valid/auc", "valid/log_loss"} == set(events.Tags()["scalars"])
+    by_examples = {"by_examples/train_loss", "by_examples/valid_auc", "by_examples/valid_log_loss"}
+    assert wanted | by_examples | {"valid/auc", "valid/log_loss"} == set(events.Tags()["scalars"])
     assert [event.step for event in events.Scalars("valid/auc")] == [8, 16, 24]
     shown = [event.value for event in events.Scalars("train/loss")]
     assert shown == pytest.approx(losses(tmp_path), rel=1e-6)
+
+
+def test_a_few_curves_are_shown_by_examples_too(tmp_path):
+    fit(trainer(log_every=3, metrics=["auc", "log_loss", "rmse"], monitor="rmse"), model("fm"), tmp_path)
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    for split, name in (("train", "loss"), ("valid", "rmse"), ("valid", "auc"), ("valid", "log_loss")):
+        expected = [(r["examples"], r[f"{split}/{name}"]) for r in records(tmp_path) if f"{split}/{name}" in r]
+        shown = [(event.step, event.value) for event in events.Scalars(f"by_examples/{split}_{name}")]
+        assert [examples for examples, _ in shown] == [examples for examples, _ in expected]
+        assert [value for _, value in shown] == pytest.approx([value for _, value in expected], rel=1e-6)
+    assert len([tag for tag in events.Tags()["scalars"] if tag.startswith("by_examples/")]) == 4
+
+
+def test_a_single_pass_warms_up_and_falls_to_its_minimum_within_it(tmp_path):
+    """8 steps: two to rise, then half a cosine over the other six, which a seventh would end at 0."""
+    settings = {"schedule": Cosine(warmup_steps=2, min_scale=0.0), "max_epochs": 1, "eval_every": 0.25}
+    fit(trainer(groups=builders.groups(lr=1e-3), **settings), model("fm"), tmp_path)
+    found = [record["train/lr_embedding"] for record in records(tmp_path) if "train/loss" in record]
+    falling = [0.5e-3 * (1 + math.cos(math.pi * step / 6)) for step in range(6)]
+    assert found == pytest.approx([0.5e-3, 1e-3, *falling], rel=1e-9)
 
 
 def test_bf16_learns_about_as_well_as_fp32_and_keeps_its_weights_in_float32(tmp_path):
@@ -317,6 +366,11 @@ def test_compiling_changes_no_score(tmp_path):
         ({"max_steps": 0}, "max_steps must be at least 1"),
         ({"patience": 0}, "patience must be at least 1"),
         ({"eval_every": 0}, "eval_every must be at least 1"),
+        ({"eval_every": 0.0}, "eval_every must be a whole number of steps, or a fraction"),
+        ({"eval_every": -0.5}, "eval_every must be a whole number"),
+        ({"eval_every": 2.0}, "eval_every must be a whole number"),
+        ({"eval_every": math.nan}, "eval_every must be a whole number"),
+        ({"eval_every": 0.3}, "found 0.3; 0.3333 is near"),
         ({"save_every": -1}, "save_every must be at least 1, found -1"),
         ({"log_every": 0}, "log_every must be at least 1"),
         ({"eval_batch_size": 0}, "eval_batch_size must be at least 1"),

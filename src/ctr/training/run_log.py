@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -30,15 +30,22 @@ METRICS = "metrics.jsonl"
 class RunLog:
     """The log of one stage, in its folder. Records of steps after `progress`, from before a kill, are dropped.
 
+    TensorBoard shows every record by its step, and the loss and the scores of the console also by the examples seen
+    until then, which is what runs of different batch sizes can be compared by. These are few charts of a family of
+    their own, `by_examples/`: one chart of TensorBoard has one axis for all runs in it.
+
     A terminal also gets a bar with rate, time left, loss and the last valid score.
     """
 
     def __init__(self, folder: Path, console: Console, progress: Progress, total_steps: int, monitor: str):
         folder.mkdir(parents=True, exist_ok=True)
-        _keep_up_to(folder / METRICS, progress.step)
+        kept = _keep_up_to(folder / METRICS, progress.step)
         self.file = (folder / METRICS).open("a", encoding="utf-8")
         self.writer = SummaryWriter(str(folder), purge_step=progress.step + 1)
         self.console, self.monitor = console, monitor
+        for record in kept:  # the writer has taken back what stands at its first step or later, and examples are more
+            if record["examples"] > progress.step:
+                self._by_examples(record)
         self.bar = rich.progress.Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal)
         self.task = self.bar.add_task("training", total=total_steps, completed=progress.step, note="")
         self.started, self.seconds_before = time.perf_counter(), progress.seconds
@@ -71,8 +78,8 @@ class RunLog:
     def valid(self, progress: Progress, scores: Scores) -> None:
         """A record and a line of an evaluation."""
         self._write("valid", scores.values, progress)
-        names = dict.fromkeys([self.monitor, *list(scores.values)[:2]])  # the others are in the record
-        shown = "  ".join(f"{name} {scores.values[name]:.5f}" for name in names)
+        self.writer.flush()  # before the checkpoint: a killed run goes on behind what is shown
+        shown = "  ".join(f"{name} {scores.values[name]:.5f}" for name in self._few(scores.values))
         self.last_score = f"valid {self.monitor} {scores.values[self.monitor]:.5f}"
         best = "  best" if progress.improvements[-1] else ""
         self.console.print(
@@ -86,17 +93,30 @@ class RunLog:
     def _write(self, split: str, values: Mapping[str, float], progress: Progress) -> None:
         """One JSON line; TensorBoard's names are `<split>/<metric>`."""
         named = {f"{split}/{name}": value for name, value in values.items()}
-        self.file.write(json.dumps({"step": progress.step, "examples": progress.examples, **named}) + "\n")
+        record = {"step": progress.step, "examples": progress.examples, **named}
+        self.file.write(json.dumps(record) + "\n")
         self.file.flush()
         for name, value in named.items():
             self.writer.add_scalar(name, value, progress.step)
+        self._by_examples(record)
+
+    def _by_examples(self, record: Mapping[str, float]) -> None:
+        scores = [name.removeprefix("valid/") for name in record if name.startswith("valid/")]
+        for name in ["train/loss"] if "train/loss" in record else [f"valid/{name}" for name in self._few(scores)]:
+            self.writer.add_scalar(f"by_examples/{name.replace('/', '_')}", record[name], int(record["examples"]))
+
+    def _few(self, scores: Iterable[str]) -> list[str]:
+        """The monitor and the first two; the others are in the record."""
+        return list(dict.fromkeys([self.monitor, *list(scores)[:2]]))
 
 
-def _keep_up_to(path: Path, step: int) -> None:
+def _keep_up_to(path: Path, step: int) -> list[dict[str, float]]:
+    """Drops the records after this step; returns the others."""
     if not path.exists():
-        return
+        return []
     kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
     disk.write_text(path, "".join(f"{line}\n" for line in kept))
+    return [json.loads(line) for line in kept]
 
 
 def _step(line: str) -> float:

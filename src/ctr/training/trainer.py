@@ -29,8 +29,9 @@ from ctr.training.watch import Watch
 
 
 class Trainer:
-    """Trains, evaluates on the valid split every epoch or every `eval_every` steps, keeps the best weights by
-    `monitor`, and stops after `patience` evaluations without a better one. It never reads the test split.
+    """Trains, evaluates on the valid split every epoch or every `eval_every` steps (0.25: after each quarter of an
+    epoch), keeps the best weights by `monitor`, and stops after `patience` evaluations without a better one. It never
+    reads the test split.
 
     `batch_size` null is 4,096, or less on small data: the largest power of two that makes 32 steps an epoch. `groups`
     gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
@@ -55,7 +56,7 @@ class Trainer:
         max_epochs: int,
         max_steps: int | None,
         patience: int | None,
-        eval_every: int | None,
+        eval_every: int | float | None,
         save_every: int | None,
         log_every: int,
         precision: Choice,
@@ -79,7 +80,7 @@ class Trainer:
             "max_epochs": max_epochs,
             "max_steps": max_steps,
             "patience": patience,
-            "eval_every": eval_every,
+            "eval_every": eval_every if isinstance(eval_every, int) else None,
             "save_every": save_every,
             "log_every": log_every,
             "eval_batch_size": eval_batch_size,
@@ -95,7 +96,9 @@ class Trainer:
         self.make_optimizer, self.groups, self.clip_norm = optimizer, read_groups(groups), clip_norm
         self.batch_size, self.eval_batch_size, self.order, self.seed = batch_size, eval_batch_size, order, seed
         self.max_epochs, self.max_steps, self.patience = max_epochs, max_steps, patience
-        self.eval_every, self.save_every, self.log_every = eval_every, save_every, log_every
+        self.save_every, self.log_every = save_every, log_every
+        self.eval_steps = eval_every if isinstance(eval_every, int) else None
+        self.evals_an_epoch = evals_an_epoch(eval_every) if isinstance(eval_every, float) else 1
         self.device = find_device(device)
         self.precision, self.precision_note = find_precision(precision, self.device)
         self.compile, self.profile = compile, profile
@@ -123,6 +126,11 @@ class Trainer:
         self._check_monitor(data)
         batch_size = self.batch_size or default_batch_size(data.num_rows("train"))
         loader = data.loader("train", batch_size, order=self.order, seed=self.seed)
+        if self.evals_an_epoch > len(loader):
+            raise UserError(
+                f"eval_every={1 / self.evals_an_epoch:.4g} asks for {self.evals_an_epoch:,} evaluations in an epoch, "
+                f"which has {len(loader):,} batches; use a larger fraction, or a smaller batch_size"
+            )
         loader.to(self.device)
         total_steps = min(self.max_epochs * len(loader), self.max_steps or sys.maxsize)
         model.to(self.device)
@@ -140,7 +148,7 @@ class Trainer:
                 optimizer.scale_lr(self.schedule.scale(progress, total_steps))
                 self._step(run, optimizer, batch.to(self.device), progress, watch)
                 progress.advance(len(batch), len(loader))
-                evaluation_due = self._evaluation_due(progress, total_steps)
+                evaluation_due = self._evaluation_due(progress, len(loader), total_steps)
                 save_due = self.save_every is not None and progress.step % self.save_every == 0
                 stopping = stop.asked  # read once: the signal may come between two lines
                 if evaluation_due or save_due or stopping or progress.step % self.log_every == 0:
@@ -210,9 +218,13 @@ class Trainer:
     def _finished(self, progress: Progress, total_steps: int) -> bool:
         return progress.step >= total_steps or (self.patience is not None and progress.stalled >= self.patience)
 
-    def _evaluation_due(self, progress: Progress, total_steps: int) -> bool:
-        every = progress.step % self.eval_every == 0 if self.eval_every else progress.batch == 0
-        return every or progress.step == total_steps
+    def _evaluation_due(self, progress: Progress, batches_an_epoch: int, total_steps: int) -> bool:
+        """After so many steps; or after each batch that completes a further part of the epoch, the last at its end."""
+        if self.eval_steps is not None:
+            due = progress.step % self.eval_steps == 0
+        else:
+            due = progress.batch * self.evals_an_epoch % batches_an_epoch < self.evals_an_epoch
+        return due or progress.step == total_steps
 
     def _step(
         self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress, watch: Watch
@@ -251,6 +263,18 @@ class Trainer:
                 f"monitor={self.monitor.name} is undefined on the valid split: {reason}. Choose another monitor, or "
                 f"a valid split that has it"
             )
+
+
+def evals_an_epoch(fraction: float) -> int:
+    """How often an epoch is evaluated that is cut into parts of this size: 4 for 0.25, 3 for 0.333."""
+    times = round(1 / fraction) if 0 < fraction <= 1 else 0
+    if not times or abs(times * fraction - 1) > 0.02:
+        near = "" if not times else f"; {1 / times:.4g} is near"
+        raise UserError(
+            f"eval_every must be a whole number of steps, or a fraction that goes into an epoch, such as 0.25 or 0.1; "
+            f"found {fraction}{near}"
+        )
+    return times
 
 
 def default_batch_size(num_rows: int) -> int:
