@@ -23,6 +23,7 @@ TINY = [
     "dataset.num_fields=4",
     "dataset.vocabulary=20",
     "threads=1",
+    "board=scalars",
 ]
 
 

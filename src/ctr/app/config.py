@@ -44,6 +44,7 @@ ROOT_KEYS: dict[str, Any] = {
     "start": Literal["zero", "mean"],
     "seed": int,
     "threads": int | None,
+    "board": typing.Literal["full", "scalars"],
     "claim": Any,  # by ctr.app.claim
 }
 

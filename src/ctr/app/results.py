@@ -16,7 +16,7 @@ import yaml
 from ctr.app import run_folder, summary
 from ctr.errors import UserError
 
-SEED = re.compile(r"(seed|threads|claim(\..*)?|(stages\.\w+\.)?trainer\.seed)")  # what repetitions may differ in
+SEED = re.compile(r"(seed|threads|board|claim(\..*)?|(stages\.\w+\.)?trainer\.seed)")  # what repetitions may differ in
 PLACE = re.compile(r"dataset\.(root|cache)|device|(stages\.\w+\.)?trainer\.device|trust")
 
 
@@ -39,8 +39,7 @@ class Result:
     @property
     def dataset(self) -> str:
         """The last part of the folder of its data, or the name of its class."""
-        dataset = self.config["dataset"]
-        return Path(dataset.get("root") or dataset["_target_"].split(".")[-1].lower()).name
+        return summary.dataset(self.config)
 
     @property
     def overrides(self) -> list[str]:

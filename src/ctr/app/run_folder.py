@@ -7,20 +7,16 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
 
 from ctr import disk
-from ctr.app import summary
 from ctr.errors import UserError
 
-if TYPE_CHECKING:  # what finished runs have left is read without torch
-    from torch import nn
-
 CONFIG, OVERRIDES, SCORES = "config.yaml", "overrides.yaml", "scores.json"
-MAY_CHANGE = re.compile(r"(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
+MAY_CHANGE = re.compile(r"board|(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
 
 
 @contextmanager
@@ -86,20 +82,6 @@ def last_stage(out: Path) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     disk.write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def write_tensorboard_text(folder: Path, config: Mapping[str, Any], model: nn.Module) -> None:
-    """The config and the model's parameters, once, beside the stage's curves."""
-    from torch.utils.tensorboard import SummaryWriter
-
-    if any(folder.glob("events.*")):
-        return
-    with SummaryWriter(str(folder)) as writer:
-        for name, text in {
-            "config": yaml.safe_dump(dict(config), sort_keys=False),
-            "model": summary.parameters(model),
-        }.items():
-            writer.add_text(name, "    " + text.replace("\n", "\n    "))  # indented: a block of code in Markdown
 
 
 def flat(node: Any, path: str = "") -> dict[str, Any]:

@@ -11,9 +11,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import claim, machine, run_folder, same_data, start, summary
+from ctr.app import board, claim, machine, overfit, run_folder, same_data, start, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
+from ctr.data.module import Data
+from ctr.data.names import Names
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
 from ctr.training import checkpoint, memory, snapshot
@@ -46,20 +48,23 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         memory.forget_peak()
         run_folder.begin(out, config, overrides)
         how = machine.settle(out, config, trainers)
-        data: DataModule = recipe.open()
+        data: Data = recipe.open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{summary.headline(config)}, {how}\n{data.summary}", soft_wrap=True, highlight=False)
 
         _rehearse(own, trainers, trust, data.schema)
-        costs: dict[str, Any] = {}
+        names, costs = Names(data), dict[str, Any]()
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
             begun = start.at(config["start"], model, trainers[name].objective, data)
             _warm_start(model, stage, config["stages"], out, data.schema)
             console.print(f"stage {name}: {summary.model_line(model)}{begun}", soft_wrap=True, highlight=False)
-            run_folder.write_tensorboard_text(out / name, config, model)
+            board.begin(out / name, config, name, model)
+            before = board.row_sums(model, data.schema) if config["board"] == "full" else {}
             progress = trainers[name].fit(model, data, out / name, console)
+            if config["board"] == "full":
+                board.stage(out / name, trainers[name], model, names, progress, before)
             costs[name] = {"seconds": round(progress.seconds, 2), "epochs": progress.epoch, "steps": progress.step}
         return _finish(out, config, model, trainers[name], data, progress, costs, console)
 
@@ -137,6 +142,9 @@ def _finish(
         "data": fingerprints,
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
+    last = out / run_folder.last_stage(out)
+    scores["warnings"] = overfit.warnings(last, trainer.monitor, progress)
     run_folder.write_json(out / run_folder.SCORES, scores)
+    board.finish(last, config, scores)
     summary.show(console, out, scores, model)
     return float(scores["valid"][trainer.monitor.name])

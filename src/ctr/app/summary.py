@@ -19,6 +19,12 @@ def headline(config: Mapping[str, Any]) -> str:
     return f"{chain(config)} on {dataset}, seed {config['seed']}"
 
 
+def dataset(config: Mapping[str, Any]) -> str:
+    """The last part of the folder of the data, or the name of their class."""
+    node = config["dataset"]
+    return Path(node.get("root") or node["_target_"].split(".")[-1].lower()).name
+
+
 def chain(config: Mapping[str, Any]) -> str:
     """The models of all stages, in order."""
     return " -> ".join(stage["model"]["_target_"].split(".")[-1] for stage in config["stages"].values())
@@ -45,29 +51,50 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
 
 def show(console: Console, out: Path, scores: Mapping[str, Any], model: nn.Module) -> None:
     """The table at the end of a run."""
-    splits = {"valid": "valid", "test": "test", "law_realised": "test, by the true law"}
-    splits = {split: title for split, title in splits.items() if split in scores}
+    titles, rows = score_rows(scores)
     table = Table()
     table.add_column("metric", no_wrap=True)
-    for title in splits.values():
+    for title in titles:
         table.add_column(title, justify="right")
-    for metric in scores["valid"]:
-        if metric != "undefined":
-            table.add_row(metric, *(_cell(scores[split], metric) for split in splits))
-    undefined = {f"{split} {name}": why for split in splits for name, why in scores[split].get("undefined", {}).items()}
+    for row in rows:
+        table.add_row(*row)
     console.print(model_line(model), soft_wrap=True, highlight=False)
     console.print(table)
-    for name, reason in undefined.items():
-        console.print(f"{name} is undefined: {reason}", soft_wrap=True)
+    for line in [*undefined(scores), *scores["warnings"]]:
+        console.print(line, soft_wrap=True)
     if scores["claim"]:
         console.print(scores["claim"], soft_wrap=True, highlight=False)
     folder = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
     console.print(
-        f"best at step {scores['best_step']:,} of {scores['steps']:,}, {scores['seconds']:.1f} s\n"
-        f"run         {folder}\nlook at it  tensorboard --logdir {folder}",
+        f"{effort(scores)}\nrun         {folder}\nlook at it  tensorboard --logdir {folder}",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def score_rows(scores: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The titles of the splits, and a row a metric with its value in each."""
+    splits = _splits(scores)
+    metrics = [metric for metric in scores["valid"] if metric != "undefined"]
+    return list(splits.values()), [[metric, *(_cell(scores[split], metric) for split in splits)] for metric in metrics]
+
+
+def undefined(scores: Mapping[str, Any]) -> list[str]:
+    """Of each metric without a value, why."""
+    return [
+        f"{split} {name} is undefined: {reason}"
+        for split in _splits(scores)
+        for name, reason in scores[split].get("undefined", {}).items()
+    ]
+
+
+def effort(scores: Mapping[str, Any]) -> str:
+    return f"best at step {scores['best_step']:,} of {scores['steps']:,}, {scores['seconds']:.1f} s"
+
+
+def _splits(scores: Mapping[str, Any]) -> dict[str, str]:
+    titles = {"valid": "valid", "test": "test", "law_realised": "test, by the true law"}
+    return {split: title for split, title in titles.items() if split in scores}
 
 
 def _cell(scores: Mapping[str, Any], metric: str) -> str:

@@ -20,7 +20,7 @@ from ctr.app.reproduce.table import Row
 from ctr.errors import UserError
 
 CODE = CONFIGS.parent
-FREE = ("dataset.root", "dataset.cache", "threads", "claim")  # no part of what was trained
+FREE = ("dataset.root", "dataset.cache", "threads", "board", "claim")  # no part of what was trained
 
 
 @dataclass(frozen=True)
