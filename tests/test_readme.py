@@ -17,7 +17,15 @@ from tests.conftest import ROOT
 
 TEXTS = {
     name: (ROOT / name).read_text(encoding="utf-8")
-    for name in ("README.md", "CONTRIBUTING.md", "docs/data.md", "docs/performance.md", "docs/results/README.md")
+    for name in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/data.md",
+        "docs/performance.md",
+        "docs/results/README.md",
+        "docs/workflow/one_pass.md",
+        "docs/workflow/tensorboard.md",
+    )
 }
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
