@@ -63,10 +63,11 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
             board.begin(out / name, config, name, model)
             before = board.row_sums(model, data.schema) if config["board"] == "full" else {}
             progress = trainers[name].fit(model, data, out / name, console)
+            peak = _peak(out)  # what figures take is no part of it
             if config["board"] == "full":
                 board.stage(out / name, trainers[name], model, names, progress, before)
             costs[name] = {"seconds": round(progress.seconds, 2), "epochs": progress.epoch, "steps": progress.step}
-        return _finish(out, config, model, trainers[name], data, progress, costs, console)
+        return _finish(out, config, model, trainers[name], data, progress, costs, peak, console)
 
 
 def _check_stages(stages: Mapping[str, Any]) -> None:
@@ -123,6 +124,7 @@ def _finish(
     data: DataModule,
     progress: Progress,
     costs: Mapping[str, Any],
+    peak: Mapping[str, float | None] | None,
     console: Console,
 ) -> float:
     assert progress.best is not None
@@ -137,7 +139,7 @@ def _finish(
         "epochs": progress.epoch,
         "parameters": sum(p.numel() for p in model.parameters()),
         "seconds": round(sum(cost["seconds"] for cost in costs.values()), 2),
-        "memory": _peak(out),
+        "memory": peak,
         "stages": costs,
         "data": fingerprints,
     }
