@@ -79,11 +79,18 @@ def events(shown):
 
 def test_config_model_and_scores_stand_as_text(shown, events):
     assert "  embedding_dim: 10\n" in text(events, "config").replace("\n    ", "\n")
-    assert re.search(r"deep_embedding +\d+", text(events, "model"))
+    assert re.search(r"deep_embedding +FeatureEmbedding +\(B, \d+, \d+\) +\d+", text(events, "model"))
     scores, said = run_folder.read_scores(shown), text(events, "scores")
     assert f"| auc | {scores['valid']['auc']:.5f} | {scores['test']['auc']:.5f} |" in said
     assert f"best at step {scores['best_step']} of {scores['steps']}" in said
     assert "gauc is undefined: the dataset names no group column" in said
+
+
+def test_the_picture_of_the_model_is_among_the_images(events):
+    (event,) = events.Images("model")
+    picture = np.asarray(Image.open(io.BytesIO(event.encoded_image_string)).convert("L"))
+    assert (event.height, event.width) == picture.shape
+    assert 0.01 < (picture < 128).mean() < 0.5  # lines and letters on a light ground
 
 
 def test_the_curve_of_precision_and_recall_is_sklearns(shown, events):

@@ -60,7 +60,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
             begun = start.at(config["start"], model, trainers[name].objective, data)
             _warm_start(model, stage, config["stages"], out, data.schema)
             console.print(f"stage {name}: {summary.model_line(model)}{begun}", soft_wrap=True, highlight=False)
-            board.begin(out / name, config, name, model)
+            board.begin(out / name, config, name, model, data.schema)
             before = board.row_sums(model, data.schema) if config["board"] == "full" else {}
             progress = trainers[name].fit(model, data, out / name, console)
             peak = _peak(out)  # what figures take is no part of it

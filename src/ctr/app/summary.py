@@ -35,11 +35,6 @@ def model_line(model: nn.Module) -> str:
     return f"{type(model).__name__} with {sum(p.numel() for p in model.parameters()):,} parameters ({blocks})"
 
 
-def parameters(model: nn.Module) -> str:
-    """The model's structure and its parameters by block."""
-    return f"{model}\n\n" + "\n".join(f"{name:<20}{count:>14,}" for name, count in parameter_counts(model).items())
-
-
 def parameter_counts(model: nn.Module) -> dict[str, int]:
     """Parameters by top-level block; those that belong to no block by their own name."""
     counts: dict[str, int] = {}

@@ -10,13 +10,14 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch import nn
 from torch.utils.tensorboard.summary import text
 
-from ctr.app import summary
+from ctr.app import pictures, summary
+from ctr.schema import FeatureSchema
 
 
-def of_start(config: Mapping[str, Any], model: nn.Module) -> Iterator[Summary]:
-    """The config, and the model with its parameters by block."""
+def of_start(config: Mapping[str, Any], model: nn.Module, schema: FeatureSchema) -> Iterator[Summary]:
+    """The config, and the model's blocks with their shapes and parameters."""
     yield text("config", code(yaml.safe_dump(dict(config), sort_keys=False)))
-    yield text("model", code(summary.parameters(model)))
+    yield text("model", code(pictures.draw(model, schema, "table")))
 
 
 def of_end(scores: Mapping[str, Any]) -> Iterator[Summary]:
