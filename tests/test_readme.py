@@ -76,7 +76,9 @@ def places(tmp_path_factory):
         (data / f"{split}.csv").write_text(ROWS)
         (data / f"{split}.libfm").write_text(LIBFM)
         (data / {"valid": "frappe.validation.libfm"}.get(split, f"frappe.{split}.libfm")).write_text(LIBFM)
-    assert run(["train.py", *TINY, f"hydra.run.dir={tmp_path}/outputs/run"]).returncode == 0
+    for name in ("run", "other"):
+        model = [] if name == "run" else ["model=lr"]
+        assert run(["train.py", *TINY, *model, f"hydra.run.dir={tmp_path}/outputs/{name}"]).returncode == 0
     prepared = from_frames(
         *[pd.read_csv(data / f"{split}.csv") for split in SPLITS],
         fields={"user": "categorical"},
