@@ -16,6 +16,7 @@ from types import FrameType
 from ctr import disk
 from ctr.app import run_folder
 from ctr.app.cli import TRACEBACK
+from ctr.app.composed import quoted
 from ctr.app.datasets import CONFIGS
 
 CODE = CONFIGS.parent
@@ -94,8 +95,7 @@ def threads_of(folder: Path, otherwise: int) -> int:
 
 def train(said: Iterable[str], folder: Path) -> list[str]:
     """The command of train.py with these overrides, into this folder."""
-    quoted = str(folder.resolve()).replace("'", "\\'")
-    return [sys.executable, str(CODE / "train.py"), *said, f"hydra.run.dir='{quoted}'"]
+    return [sys.executable, str(CODE / "train.py"), *said, f"hydra.run.dir={quoted(folder.resolve())}"]
 
 
 def start(command: Sequence[str], place: Place, threads: int) -> Child:
