@@ -25,7 +25,8 @@ def score(dim: int, lr: float, seed: int, step: int) -> float:
 def main(words: list[str]) -> None:
     said = dict(word.lstrip("+").split("=", 1) for word in words)
     folder = Path(said["hydra.run.dir"].strip("'"))
-    dim, lr, seed = int(said["model.embedding_dim"]), float(said["trainer.optimizer.lr"]), int(said["seed"])
+    dim, lr = int(said.get("model.embedding_dim", 10)), float(said.get("trainer.optimizer.lr", 0.001))
+    seed = int(said["seed"])
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = FileLock(folder / ".lock", blocking=False)
@@ -57,6 +58,7 @@ def main(words: list[str]) -> None:
         partial.rename(state)
         if stopping:
             sys.exit(143)
+    value = json.loads(lines[-1])["valid/auc"]
     costs = {"seconds": 2.0 * EVALUATIONS, "epochs": EVALUATIONS, "steps": EVALUATIONS}
     scores = {"valid": {"auc": value}, "seconds": costs["seconds"], "parameters": 100 * dim, "stages": {"train": costs}}
     whole(folder / "scores.json", json.dumps(scores))

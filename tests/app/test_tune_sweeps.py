@@ -107,6 +107,16 @@ def test_what_the_configs_do_not_take_is_refused_before_any_trial(tmp_path, chan
         checking.bases(reading.read(written(tmp_path, **change)))
 
 
+def test_a_group_is_searched_by_its_files(tmp_path):
+    spans = {"optimizer@trainer.optimizer": ["auto", "adagrad"], "model": ["fm", "dnn"]}
+    sweep = reading.read(written(tmp_path, overrides=[], space=spans))
+    assert dict(checking.bases(sweep)["s"].own) == {"optimizer@trainer.optimizer": "auto", "model": "fm"}
+    assert sweep.members[0].words({"optimizer@trainer.optimizer": "adagrad", "model": "dnn"}) == [
+        "optimizer@trainer.optimizer=adagrad",
+        "model=dnn",
+    ]
+
+
 def test_what_is_not_there_is_refused():
     with pytest.raises(UserError, match=r"there is no sweep 'nfm_frape'.*did you mean 'nfm_frappe'"):
         reading.read("nfm_frape")

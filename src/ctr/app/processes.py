@@ -122,6 +122,8 @@ def failure(child: Child) -> str:
     lines = [line for line in lines if line.strip()] or ["it said nothing"]
     messages = [i for i, line in enumerate(lines) if line.startswith("error:")]
     said = lines[messages[-1] :] if messages else lines[-LAST_LINES:]
+    if child.process.returncode < 0:  # as where the machine runs out of memory
+        said = [*said, f"ended by signal {-child.process.returncode}"]
     disk.write_text(child.place.error, "\n".join(said) + "\n")
     return f"FAILED (exit status {child.process.returncode}): {said[0] if messages else said[-1]}"
 

@@ -26,7 +26,11 @@ def write(folder: Path, name: str, words: Sequence[str], told: Sequence[str], co
     path = folder / EXPERIMENTS / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     head = ["@package _global_", *told, f"  {command}"]
-    text = "\n".join(f"# {line}" for line in head) + "\n" + yaml.safe_dump(page(words, config), sort_keys=False)
+    said = page(words, config)
+    parts = [{"defaults": said.pop("defaults")}] if "defaults" in said else []
+    body = "".join(yaml.safe_dump(part, default_flow_style=False) for part in parts)  # a line a choice
+    body += yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=110)
+    text = "\n".join(f"# {line}" for line in head) + "\n" + body
     disk.write_text(path, text)
     again = composed.compose([f"experiment={name}"], more=folder)
     assert OmegaConf.to_container(again) == OmegaConf.to_container(config), f"{path} is not the config of the trial"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,28 +56,29 @@ def tune(
     folder = request.out or Path("outputs", "tune", sweep.name)
     if not run and not (folder / studies.FILE).exists():
         raise UserError(f"{folder} holds no search ({studies.FILE}); run it first, without --report")
+    with _alone(folder) if run else nullcontext():  # a report may be written while the search goes on
+        _keep(folder, sweep, bases)
+        known = studies.open_all(folder, sweep, bases)
+        if run and (made := max(map(len, map(studies.begun, known.values())))) > sweep.trials:
+            raise UserError(f"{folder} has {made} trials already; --trials can only grow")
+        for outcome in outcomes(sweep, bases, known) if retry else []:
+            say(f"{outcome.member.name}: {_retry(outcome, folder)} failed trials in line once more")
+        stopped = Search(sweep, bases, known, folder, request.processes, say).run() if run else None
+        found = outcomes(sweep, bases, known)
+        page = report.write(sweep, found, folder, request.said)
+    say(summary(found, folder, page))
+    return found, stopped
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else searches in this folder; a killed process leaves no lock behind."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", blocking=False):
-            _keep(folder, sweep, bases)
-            known = studies.open_all(folder, sweep, bases)
-            found = outcomes(sweep, bases, known)
-            for outcome in found:
-                if (made := len(outcome.trials)) > sweep.trials:
-                    raise UserError(
-                        f"{folder} has {made} trials of {outcome.member.name} already; --trials can only grow"
-                    )
-                if retry and (number := _retry(outcome, folder)):
-                    say(f"{outcome.member.name}: {number} failed trials in line once more")
-            stopped = Search(sweep, bases, known, folder, request.processes, say).run() if run else None
-            found = outcomes(sweep, bases, known)
-            page = report.write(sweep, found, folder, request.said)
+            yield
     except Timeout as error:
-        raise UserError(
-            f"another process is tuning in {folder}; wait for it, or choose another folder (--out)"
-        ) from error
-    say(summary(found, folder, page))
-    return found, stopped
+        raise UserError(f"another process is tuning in {folder}; wait for it, or choose another (--out)") from error
 
 
 def _trusted(request: Request) -> list[str]:
@@ -88,13 +90,10 @@ def _trusted(request: Request) -> list[str]:
 
 
 def _retry(outcome: Outcome, folder: Path) -> int:
-    """Failed trials go on where their runs have failed."""
+    """Failed trials go on where their runs have failed; returns how many."""
     for trial in outcome.of(TrialState.FAIL):
-        if settings := outcome.settings(trial):
-            for seed in outcome.sweep.seeds:
-                Place(folder / trials.TRIALS / outcome.member.folder(settings) / f"seed{seed}").error.unlink(
-                    missing_ok=True
-                )
+        for seed in outcome.sweep.seeds:
+            Place(trials.folder(folder, outcome.member, trial.params) / f"seed{seed}").error.unlink(missing_ok=True)
     return studies.retry(outcome.study)
 
 

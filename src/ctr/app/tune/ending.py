@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from pathlib import Path
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -71,8 +72,8 @@ def _failed(opened: Open, cause: str) -> FrozenTrial:
     return opened.trial.study.tell(opened.trial, state=TrialState.FAIL)
 
 
-def clean(opened: Open) -> None:
+def clean(ended: FrozenTrial, folder: Path) -> None:
     """Checkpoints are large, and of no more use once a trial has ended, but for a failure that may be tried again."""
-    for run in opened.runs.values():
-        for folder in run.folder.glob("*/checkpoints"):
-            shutil.rmtree(folder, ignore_errors=True)
+    if ended.state != TrialState.FAIL:
+        for checkpoints in folder.glob("*/*/checkpoints"):
+            shutil.rmtree(checkpoints, ignore_errors=True)

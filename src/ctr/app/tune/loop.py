@@ -41,8 +41,11 @@ class Search:
         """Searches until the budget is spent. Returns the signal that stopped it, if one did."""
         for member in self.sweep.members:
             study = self.known[member.name]
-            for found in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                self._open(member, studies.go_on(study, found, self.sweep.sampler, member))
+            for found in study.get_trials(deepcopy=False):
+                if found.state == TrialState.RUNNING:
+                    self._open(member, studies.go_on(study, found, self.sweep.sampler, member))
+                elif found.state.is_finished():
+                    ending.clean(found, trials.folder(self.folder, member, found.params))
         with trainings.noted() as stop:
             try:
                 while stop.signal is None:
@@ -63,9 +66,8 @@ class Search:
 
     def _look(self) -> None:
         """Asks the pruner, and sees which runs have ended."""
-        ours = {one.child.place.folder for one in self.running}
-        theirs = {run.folder for opened in self.opened for run in opened.runs.values()} - ours
-        self.elsewhere = {folder for folder in theirs if trials.held(folder)}
+        every = {run.folder for opened in self.opened for run in opened.runs.values()}
+        self.elsewhere = {folder for folder in every - self._ours() if trials.held(folder)}
         for one in list(self.running):
             if self.sweep.pruner.name != "none" and not one.opened.pruned:
                 one.opened.watch()
@@ -81,17 +83,15 @@ class Search:
             elif said:
                 self.say(f"{one.opened.name}: {said}, {one.child.place.log}")
 
+    def _ours(self) -> set[Path]:
+        return {one.child.place.folder for one in self.running}
+
     def _end_trials(self) -> None:
         for opened in list(self.opened):
-            if any(one.opened is opened for one in self.running):
-                continue
-            if any(run.folder in self.elsewhere for run in opened.runs.values()):
-                continue
-            ended = self._ended(opened)
-            if ended is not None:
+            busy = {run.folder for run in opened.runs.values()} & (self.elsewhere | self._ours())
+            if not busy and (ended := self._ended(opened)) is not None:
                 self.opened.remove(opened)
-                if ended.state != TrialState.FAIL:
-                    ending.clean(opened)
+                ending.clean(ended, opened.folder)
                 self._tell(opened, ended)
 
     def _ended(self, opened: Open) -> FrozenTrial | None:
@@ -121,16 +121,15 @@ class Search:
         """Seeds of a trial that can run now. The first one has to be through where a pruner looks at it."""
         if opened.twin is not None or opened.pruned or opened.failures:
             return []
-        missing = [seed for seed, run in opened.runs.items() if not run.finished]
-        if self.sweep.pruner.name != "none" and missing[:1] == [self.sweep.seeds[0]]:
-            missing = missing[:1]
-        busy = self.elsewhere | {one.child.place.folder for one in self.running}
-        return [seed for seed in missing if opened.runs[seed].folder not in busy]
+        busy, runs, first = self.elsewhere | self._ours(), opened.runs, opened.runs[self.sweep.seeds[0]]
+        if self.sweep.pruner.name != "none" and (not first.finished or first.folder in busy):
+            runs = {self.sweep.seeds[0]: first}
+        return [seed for seed, run in runs.items() if not run.finished and run.folder not in busy]
 
     def _next_member(self) -> Member | None:
         """Of those that have budget for another trial, and hope, the one with the fewest."""
-        left = [(len(studies.begun(self.known[m.name])), i) for i, m in enumerate(self.sweep.members) if self._wants(m)]
-        return self.sweep.members[min(left)[1]] if left else None
+        left = [member for member in self.sweep.members if self._wants(member)]
+        return min(left, key=lambda member: len(studies.begun(self.known[member.name])), default=None)
 
     def _wants(self, member: Member) -> bool:
         found = studies.begun(self.known[member.name])
@@ -141,12 +140,11 @@ class Search:
     def _tell(self, opened: Open, ended: FrozenTrial) -> None:
         study = self.known[opened.member.name]
         done = sum(trial.state.is_finished() for trial in studies.begun(study))
-        score = f"valid {opened.base.monitor}"
         how = {
             TrialState.PRUNED: f"pruned after {len(ended.intermediate_values)} evaluations",
             TrialState.FAIL: f"FAILED: {ended.user_attrs.get('cause')}",
-        }.get(ended.state) or f"{score} {ended.values[0]:.5f}"
-        said = ", ".join(f"{key} {value}" for key, value in opened.settings.items())
+        }.get(ended.state) or f"valid {opened.base.monitor} {ended.values[0]:.5f}"
+        said = ", ".join(f"{key.split('.')[-1]} {value}" for key, value in opened.settings.items())
         self.say(f"[{done}/{self.sweep.trials_of(opened.member)}] {opened.name}: {how} ({said})")
         if studies.hopeless(study):
             self.say(f"{opened.member.name}: all of its first trials have failed; no more of it are begun")

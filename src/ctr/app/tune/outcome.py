@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import optuna
@@ -91,7 +90,12 @@ def score(trial: FrozenTrial | None) -> str:
     return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
 
 
-def lines(outcome: Outcome, folder: Path) -> Sequence[dict[str, Any]]:
+def short(key: str) -> str:
+    """A key of the config by the last of its names that tell it from others."""
+    return ".".join(key.split(".")[-2:])
+
+
+def lines(outcome: Outcome) -> Sequence[dict[str, Any]]:
     """A line a trial: the finished ones first, by score, then the others by number."""
     rest = [trial for trial in outcome.trials if trial.state != TrialState.COMPLETE]
     found = []

@@ -11,9 +11,10 @@ import matplotlib as mpl
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import LogLocator
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
-from ctr.app.tune.outcome import Outcome
+from ctr.app.tune.outcome import Outcome, short
 from ctr.app.tune.space import Range
 
 DOTS, WIDE, HIGH, COLUMNS = 150, 3.2, 2.8, 4
@@ -43,7 +44,7 @@ def _importance(shares: dict[str, dict[str, float]], folder: Path) -> tuple[str,
     figure, grid = _panels(len(shares), width=5.0)
     for axes, (name, found) in zip(grid, shares.items(), strict=True):
         keys = list(found)[::-1]
-        axes.barh([_short(key) for key in keys], [found[key] for key in keys])
+        axes.barh([short(key) for key in keys], [found[key] for key in keys])
         axes.set(title=name, xlim=(0, 1), xlabel="share of the variance")
     return _save(figure, folder, "importance.png", "Which keys mattered (fANOVA)")
 
@@ -61,10 +62,13 @@ def _slices(outcome: Outcome, folder: Path) -> tuple[str, str]:
             said = [dimension.values.index(value) for value in said]
         elif dimension.log:
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
         axes.scatter(said, scores, c=numbers, cmap="Blues", vmin=-max(numbers) - 1, edgecolors="grey", linewidths=0.3)
         assert best is not None
         axes.scatter(said[:1], scores[:1], s=90, facecolors="none", edgecolors="tab:red")
-        axes.set(xlabel=_short(key))
+        axes.set(xlabel=short(key))
         axes.grid(alpha=0.3)
     grid[0].set_ylabel(f"valid {outcome.base.monitor}")
     figure.suptitle(outcome.member.name)
@@ -87,7 +91,3 @@ def _save(figure: Any, folder: Path, file: str, title: str) -> tuple[str, str]:
     figure.savefig(folder / file, dpi=DOTS, metadata={"Software": None})
     plt.close(figure)
     return file, title
-
-
-def _short(key: str) -> str:
-    return ".".join(key.split(".")[-2:])

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ctr import disk
 from ctr.app.reproduce.time_left import clock
 from ctr.app.tune import best, plots
-from ctr.app.tune.outcome import Outcome, lines, score
+from ctr.app.tune.outcome import Outcome, lines, score, short
 from ctr.app.tune.sweep import Sweep
 
 PAGE, TABLE = "report.md", "trials.csv"
@@ -25,7 +25,7 @@ FLATTERS = (
 
 def write(sweep: Sweep, found: Sequence[Outcome], folder: Path, command: str) -> Path:
     """Writes all of it into the sweep's folder; returns the page."""
-    every = [line for outcome in found for line in lines(outcome, folder)]
+    every = [line for outcome in found for line in lines(outcome)]
     disk.write_text(folder / TABLE, _comma_separated(every))
     for outcome in found:
         if (trial := outcome.best) is not None:
@@ -35,7 +35,7 @@ def write(sweep: Sweep, found: Sequence[Outcome], folder: Path, command: str) ->
     parts = [f"# {sweep.title}", f"Written by `{command}`, {best.today()}. {FLATTERS}", _budget(sweep, found)]
     parts += [_chosen(sweep, found, folder), *(["## Plots", *pictures] if pictures else []), "## Trials"]
     for outcome in found:
-        parts += [f"### {outcome.member.name}", _table(lines(outcome, folder))]
+        parts += [f"### {outcome.member.name}", _table([_shown(line) for line in lines(outcome)])]
     page = folder / PAGE
     disk.write_text(page, "\n\n".join(parts) + "\n")
     return page
@@ -96,6 +96,15 @@ def measured_by(found: Sequence[Outcome], folder: Path, seeds: Sequence[int]) ->
     """The command that runs the chosen settings over seeds; empty where there are none."""
     names = [outcome.name for outcome in found if outcome.best is not None]
     return best.launch(folder, names, seeds) if names else ""
+
+
+def _shown(line: dict[str, Any]) -> dict[str, Any]:
+    """A line of the page: mean and spread together, keys by their last name, folders left to the CSV."""
+    told = {key: value for key, value in line.items() if key not in ("model", "sd", "seeds", "folder")}
+    score = next(key for key in told if key.startswith("valid "))
+    if told[score] is not None:
+        told[score] = f"{told[score]:.5f}" + ("" if line["sd"] is None else f" ± {line['sd']:.5f}")
+    return {short(key): value for key, value in told.items()}
 
 
 def _comma_separated(rows: Sequence[dict[str, Any]]) -> str:

@@ -31,8 +31,8 @@ class Range:
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def drawn(self, value: Any) -> Any:
-        """The value for the config that stands behind one that was drawn."""
-        return value
+        """The value for the config that stands behind one that was drawn: no more digits than a person would give."""
+        return value if self.whole else min(max(float(f"{value:.6g}"), self.low), self.high)
 
     def inner(self, value: Any) -> Any:
         """The other way round; None where the value is not in the range."""

@@ -95,7 +95,7 @@ def retry(study: optuna.Study) -> int:
 
 
 def begin(study: optuna.Study, sampler: Sampler, member: Member) -> Trial:
-    """The next trial: the first in line, or else one that is drawn."""
+    """The next trial: the first in line, else one that is drawn."""
     trials = study.get_trials(deepcopy=False)
     if sampler.name == "grid" and not any(trial.state == TrialState.WAITING for trial in trials):
         place = sum(RETRY_OF not in trial.user_attrs for trial in trials)

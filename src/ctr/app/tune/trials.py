@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,11 @@ from ctr.errors import UserError
 from ctr.training.run_log import METRICS as RECORDS
 
 TRIALS = "trials"
+
+
+def folder(root: Path, member: Member, params: Mapping[str, Any]) -> Path:
+    """Of a trial that has drawn this."""
+    return root / TRIALS / member.folder(studies.settings(params, member))
 
 
 @dataclass
@@ -44,10 +49,13 @@ class Open:
         return studies.settings(self.trial.params, self.member)
 
     @property
+    def folder(self) -> Path:
+        return folder(self.root, self.member, self.trial.params)
+
+    @property
     def runs(self) -> dict[int, Place]:
         """By seed."""
-        folder = self.root / TRIALS / self.member.folder(self.settings)
-        return {seed: Place(folder / f"seed{seed}") for seed in self.seeds}
+        return {seed: Place(self.folder / f"seed{seed}") for seed in self.seeds}
 
     def command(self, seed: int, threads: int) -> list[str]:
         folder = self.runs[seed].folder
