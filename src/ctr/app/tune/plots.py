@@ -62,7 +62,9 @@ def _slices(outcome: Outcome, folder: Path) -> tuple[str, str]:
             said = [dimension.values.index(value) for value in said]
         elif dimension.log:
             axes.set_xscale("log")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            axes.xaxis.set_major_locator(
+                LogLocator(subs=(1.0, 3.0) if dimension.high < 100 * dimension.low else (1.0,))
+            )
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")
         axes.scatter(said, scores, c=numbers, cmap="Blues", vmin=-max(numbers) - 1, edgecolors="grey", linewidths=0.3)

@@ -11,6 +11,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from ctr import disk
+from ctr.app.grids import pipes
 from ctr.app.reproduce.time_left import clock
 from ctr.app.tune import best, plots
 from ctr.app.tune.outcome import Outcome, lines, score, short
@@ -118,16 +119,11 @@ def _comma_separated(rows: Sequence[dict[str, Any]]) -> str:
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     """Markdown; columns that nobody fills are left out."""
-    columns = [
-        key
-        for key in dict.fromkeys(k for row in rows for k in row)
-        if any(row.get(key) not in (None, "") for row in rows)
-    ]
-    cells = [[_cell(row.get(key)) for key in columns] for row in rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in [columns, ["---"] * len(columns), *cells])
+    columns = list(dict.fromkeys(key for row in rows for key in row)) or ["trial"]
+    return pipes([columns, *([_cell(row.get(key)) for key in columns] for row in rows)])
 
 
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return f"{value:.5g}" if isinstance(value, float) else str(value).replace("|", "\\|")
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
