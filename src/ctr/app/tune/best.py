@@ -26,15 +26,19 @@ def write(folder: Path, name: str, words: Sequence[str], told: Sequence[str], co
     path = folder / EXPERIMENTS / f"{name}.yaml"
     path.parent.mkdir(parents=True, exist_ok=True)
     head = ["@package _global_", *told, f"  {command}"]
-    said = page(words, config)
-    parts = [{"defaults": said.pop("defaults")}] if "defaults" in said else []
-    body = "".join(yaml.safe_dump(part, default_flow_style=False) for part in parts)  # a line a choice
-    body += yaml.safe_dump(said, sort_keys=False, default_flow_style=None, width=110)
+    body = "".join(_block(key, value) for key, value in page(words, config).items())
     text = "\n".join(f"# {line}" for line in head) + "\n" + body
     disk.write_text(path, text)
     again = composed.compose([f"experiment={name}"], more=folder)
     assert OmegaConf.to_container(again) == OmegaConf.to_container(config), f"{path} is not the config of the trial"
     return path
+
+
+def _block(key: str, value: Any) -> str:
+    """A choice a line, and lists of numbers in one."""
+    nested = isinstance(value, (dict, list)) and key != "defaults"
+    style = None if nested else False
+    return str(yaml.safe_dump({key: value}, sort_keys=False, default_flow_style=style, width=110))
 
 
 def page(words: Sequence[str], config: DictConfig) -> dict[str, Any]:
