@@ -56,7 +56,7 @@ def test_a_real_search_that_is_killed_with_its_run_ends_with_the_score_of_an_unk
     shown = python("train.py", "--config-dir", str(out), "experiment=s_best", "--cfg", "job", "--resolve")
     assert shown.returncode == 0, shown.stderr
     best, tried = yaml.safe_load(shown.stdout), run_folder.read_config(log.with_suffix(""))
-    for own in ("seed", "threads"):
+    for own in ("seed", "threads", "board"):
         best[own] = tried[own]
     for node in (best, *best["stages"].values()):
         node["trainer"]["seed"] = tried["seed"]

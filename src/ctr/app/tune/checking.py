@@ -12,12 +12,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from ctr.app import composed, run_folder
 from ctr.app.datasets import CONFIGS
+from ctr.app.reproduce.runs import FREE
 from ctr.app.tune.space import Range, said
 from ctr.app.tune.sweep import Member, Sweep
 from ctr.errors import UserError, nearest
 from ctr.metrics import METRICS
-
-FREE = ("dataset.root", "dataset.cache", "claim", "threads")  # no part of what is trained
 
 
 @dataclass(frozen=True)

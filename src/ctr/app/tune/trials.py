@@ -60,7 +60,7 @@ class Open:
     def command(self, seed: int, threads: int) -> list[str]:
         folder = self.runs[seed].folder
         ours = ["claim=null", f"seed={seed}", f"threads={threads_of(folder, threads)}"]
-        return train([*self.member.words(self.settings), *ours], folder)
+        return train(["board=scalars", *self.member.words(self.settings), *ours], folder)
 
     @property
     def failures(self) -> dict[int, str]:
