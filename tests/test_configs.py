@@ -22,7 +22,7 @@ def choices(group: str) -> list[str]:
     return sorted(path.stem for path in (ROOT / "configs" / group).glob("*.yaml"))
 
 
-GROUPS = sorted(path.name for path in (ROOT / "configs").iterdir() if path.is_dir())
+GROUPS = sorted({path.name for path in (ROOT / "configs").iterdir() if path.is_dir()} - {"sweep"})  # scripts/tune.py's
 OVERRIDE = {"optimizer": "optimizer@trainer.optimizer", "schedule": "schedule@trainer.schedule"}
 
 

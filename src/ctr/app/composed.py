@@ -22,7 +22,7 @@ MISSING = "???"  # a value that the command has to give
 def compose(overrides: Sequence[str], more: Path | None = None) -> DictConfig:
     """The config, interpolations and all; `more` is a folder of further configs, as --config-dir says. Raises UserError
     where it does not compose."""
-    path = [] if more is None else [f"hydra.searchpath=['{more.resolve().as_uri()}']"]
+    path = [] if more is None else [f"hydra.searchpath=[{quoted(f'file://{more.resolve()}')}]"]
     try:
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
             return hydra.compose("train", overrides=[*overrides, *path])
@@ -30,6 +30,11 @@ def compose(overrides: Sequence[str], more: Path | None = None) -> DictConfig:
         raise
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error).splitlines()[0]) from error
+
+
+def quoted(text: object) -> str:
+    """As a value of an override, whatever is in it."""
+    return "'" + str(text).replace("'", "\\'") + "'"
 
 
 def plain(cfg: DictConfig, missing: bool = False) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ctr.app.nodes import keys
 from ctr.app.reproduce import scores
-from ctr.app.reproduce.nodes import keys
 from ctr.app.reproduce.table import Claim, Side
 from ctr.errors import UserError, nearest
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ctr.app.nodes import keys, texts
 from ctr.app.reproduce import scores
-from ctr.app.reproduce.nodes import keys, texts
 from ctr.app.reproduce.table import Grid, Plot
 from ctr.errors import UserError, nearest
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 
 from ctr.app.datasets import CONFIGS
+from ctr.app.nodes import keys, texts
 from ctr.app.reproduce import claims, plots, rows, scores
-from ctr.app.reproduce.nodes import keys, texts
 from ctr.app.reproduce.rows import BUDGETS
 from ctr.app.reproduce.table import Table
 from ctr.errors import UserError, nearest

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ctr import disk
 from ctr.app.grids import pipes
+from ctr.app.processes import CODE
 from ctr.app.reproduce import figures, records, runs, verdicts
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
@@ -126,4 +127,4 @@ def _runs(results: Results) -> str:
 
 def portable(line: str) -> str:
     """Without the folders of this machine."""
-    return line.replace(str(runs.CODE), ".").replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")
+    return line.replace(str(CODE), ".").replace(str(Path.cwd()), ".").replace(str(Path.home()), "~")

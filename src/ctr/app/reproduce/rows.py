@@ -9,8 +9,8 @@ import yaml
 
 from ctr.app.baselines import BASELINES
 from ctr.app.datasets import CONFIGS
+from ctr.app.nodes import band, keys, number, texts
 from ctr.app.reproduce import scores
-from ctr.app.reproduce.nodes import band, keys, number, texts
 from ctr.app.reproduce.table import Grid, Published, Row
 from ctr.errors import UserError, nearest
 

@@ -8,18 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from ctr.app import run_folder
-from ctr.app.cli import explain
-from ctr.app.config import check, check_root, plain
-from ctr.app.datasets import CONFIGS
+from ctr.app.composed import checked, compose
+from ctr.app.processes import CODE, Place, threads_of, train
 from ctr.app.reproduce.table import Row
-from ctr.errors import UserError
 
-CODE = CONFIGS.parent
 FREE = ("dataset.root", "dataset.cache", "threads", "board", "claim")  # no part of what was trained
 
 
@@ -36,14 +29,12 @@ class Run:
         return self.root / self.row.key / f"seed{self.number}"
 
     @property
-    def log(self) -> Path:
-        """What the run's process has said."""
-        return self.folder.with_suffix(".log")
+    def place(self) -> Place:
+        return Place(self.folder)
 
     @property
-    def error(self) -> Path:
-        """The end of it, where the run has failed."""
-        return self.folder.with_suffix(".error")
+    def log(self) -> Path:
+        return self.place.log
 
     @property
     def name(self) -> str:
@@ -51,22 +42,18 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return (self.folder / run_folder.SCORES).exists()
+        return self.place.finished
 
     def command(self, threads: int) -> list[str]:
-        """A run that has begun goes on with its own number of threads, at which alone it repeats bit for bit."""
-        if (self.folder / run_folder.CONFIG).exists():
-            threads = run_folder.read_config(self.folder).get("threads") or threads
-        said = [*self.row.arguments(self.number), f"threads={threads}"]
+        said = [*self.row.arguments(self.number), f"threads={threads_of(self.folder, threads)}"]
         if self.row.baseline:
             script = [str(CODE / "scripts" / "baseline.py"), self.row.baseline, "--out", str(self.folder)]
             return [sys.executable, *script, *said]
-        folder = str(self.folder.resolve()).replace("'", "\\'")
-        return [sys.executable, str(CODE / "train.py"), *said, f"hydra.run.dir='{folder}'"]
+        return train(said, self.folder)
 
     def failed(self) -> list[str]:
         """The last lines of its error, where it failed when it was last tried."""
-        return self.error.read_text(encoding="utf-8").splitlines() if self.error.exists() else []
+        return self.place.failed()
 
 
 def shown(row: Row) -> str:
@@ -95,16 +82,7 @@ def finished(row: Row, root: Path) -> list[Run]:
 
 def config(row: Row, number: int = 1) -> dict[str, Any]:
     """The config that the row's command stands for. Raises UserError where it does not compose or fits no class."""
-    try:
-        with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-            composed = plain(compose("train", overrides=row.arguments(number)))
-    except UserError:
-        raise
-    except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(explain(error).splitlines()[0]) from error
-    check_root(composed)
-    check(composed)
-    return composed
+    return checked(compose(row.arguments(number)))
 
 
 def outdated(made: Sequence[Run]) -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""Nodes of a table's file: of the shape that is asked for, or refused with the place."""
+"""Nodes of a page of data, a table's or a sweep's: of the shape that is asked for, or refused with the place."""
 
 from __future__ import annotations
 
