@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection
@@ -41,12 +42,17 @@ class Outcome:
 
 
 def main(answer: Connection, work: Work) -> None:
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends Ctrl-C to all; the sweep has it, and asks for a stop
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if work.log is not None:
         log = os.open(work.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(log, sys.stdout.fileno())
         os.dup2(log, sys.stderr.fileno())
-    answer.send(_outcome(work))
+    outcome = _outcome(work)
+    with suppress(BrokenPipeError):  # nobody is there to hear of it
+        answer.send(outcome)
 
 
 def _leave_with_parent() -> None:
@@ -63,7 +69,7 @@ def _outcome(work: Work) -> Outcome:
     from ctr.app import run_folder, stages
 
     if work.threads is not None:
-        torch.set_num_threads(work.threads)  # where the config leaves it open
+        torch.set_num_threads(min(work.threads, torch.get_num_threads()))  # where the config leaves it open
     if work.parallel and work.cfg.device == "cuda" and (count := torch.cuda.device_count()) > 1:
         os.environ["CUDA_VISIBLE_DEVICES"] = share.gpu(work.job, count, os.environ.get("CUDA_VISIBLE_DEVICES"))
     try:

@@ -81,7 +81,8 @@ def _trained(cfg: DictConfig, folder: Path, hydra: Any, stop: Path) -> child.Out
     if parallel:
         print(f"{folder.name} begins; what it says is in {summary.short(folder / LOG)}", flush=True)
     began = time.monotonic()
-    outcome = watch.watched(work, stop, belongs=str(hydra.launcher._target_).endswith(".JoblibLauncher"))
+    worker = str(hydra.launcher._target_).endswith(".JoblibLauncher") and os.getpid() != start.main_process()
+    outcome = watch.watched(work, stop, belongs=worker)  # submitit's jobs have another parent, and Slurm's may stay
     if parallel and outcome.score is not None:
         seconds = time.monotonic() - began
         print(f"{folder.name} ends: valid {cfg.monitor} {outcome.score:.5f}, {seconds:.0f} s", flush=True)

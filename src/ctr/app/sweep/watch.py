@@ -7,8 +7,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -27,8 +26,7 @@ def watched(work: child.Work, stop: Path, belongs: bool) -> child.Outcome:
     context = _fresh()
     answer, sender = context.Pipe(duplex=False)
     process = context.Process(target=child.main, args=(sender, work), name=work.folder.name)  # type: ignore[attr-defined]
-    with _no_interrupt():
-        process.start()
+    process.start()
     sender.close()
     try:
         return _outcome(process, answer, stop, belongs)
@@ -60,12 +58,12 @@ def _outcome(process: BaseProcess, answer: Connection, stop: Path, belongs: bool
             process.kill()
     if belongs and os.getppid() != start.main_process():
         os._exit(1)  # nobody waits for what this process would do next
-    try:
-        outcome: child.Outcome = answer.recv()
-    except EOFError:
-        process.join()
-        return child.Outcome(cause=_death(process.exitcode))
-    return outcome
+    with suppress(EOFError):
+        if answer.poll():
+            outcome: child.Outcome = answer.recv()
+            return outcome
+    process.join()
+    return child.Outcome(cause=_death(process.exitcode))
 
 
 def _death(status: int | None) -> str:
@@ -75,16 +73,3 @@ def _death(status: int | None) -> str:
     name = signal.Signals(-status).name
     memory = ", as the system does when memory is short" if name == "SIGKILL" else ""
     return f"its process was killed by {name}{memory}"
-
-
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """What is started here does not get Ctrl-C, which a terminal sends to all: the sweep has it, and tells the run."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
