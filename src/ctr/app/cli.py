@@ -71,7 +71,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = error.missing_cfg_file.split("/")[-1]
         choices = ", ".join(error.options)
-        return f"there is no {error.missing_cfg_file}; there are {choices}{nearest(choice, error.options)}"
+        more = "; `pip install -e '.[launch]'` brings others" if "hydra/launcher/" in error.missing_cfg_file else ""
+        return f"there is no {error.missing_cfg_file}; there are {choices}{nearest(choice, error.options)}{more}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__

@@ -42,9 +42,7 @@ class Outcome:
 
 
 def main(answer: Connection, work: Work) -> None:
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # a terminal sends Ctrl-C to all; the sweep has it, and asks for a stop
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the sweep has it, and asks for a stop
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     if work.log is not None:
         log = os.open(work.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

@@ -79,5 +79,4 @@ def _check_launcher(target: str) -> None:
     except ModuleNotFoundError:
         found = None
     if found is None:
-        name = package.rsplit(".", 1)[-1].replace("_", "-")
-        sys.exit(f"error: this launcher needs the package {name}, which is not installed: pip install {name}")
+        sys.exit(f"error: {package} is not installed; the extra `launch` brings it: pip install -e '.[launch]'")
