@@ -6,8 +6,8 @@
 One sweep runs undisturbed. Others of the same words are killed, by SIGKILL at random moments of its duration, and
 started again by the same command, until as many kills as asked for have struck: in turn the process of the sweep and
 that of a run. A sweep that has come to its end is compared with the first, every score to its last digit; only seconds
-may differ. Prints a line a kill and a verdict, and leaves with status 1 if anything differed. Linux only: the process
-of a run is found by the lock that it holds.
+and memory may differ. Prints a line a kill and a verdict, and leaves with status 1 if anything differed. Linux only:
+the process of a run is found by the lock that it holds.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ def start(folder: Path, words: list[str], launcher: str) -> subprocess.Popen[byt
 
 
 def scores(folder: Path) -> dict[str, Any]:
-    """Everything that the finished runs of a sweep have scored, without seconds."""
+    """Everything that the finished runs of a sweep have scored, without what it cost."""
     return {
-        path.parent.name: without_seconds(json.loads(path.read_text(encoding="utf-8")))
+        path.parent.name: without_costs(json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(folder.glob("*/scores.json"))
     }
 
 
-def without_seconds(node: Any) -> Any:
+def without_costs(node: Any) -> Any:
     if isinstance(node, dict):
-        return {key: without_seconds(value) for key, value in node.items() if key != "seconds"}
+        return {key: without_costs(value) for key, value in node.items() if key not in ("seconds", "memory")}
     return node
 
 

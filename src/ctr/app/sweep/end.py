@@ -48,11 +48,11 @@ def to_the_end(main: Callable[[], Any]) -> None:
 
 def _show(folder: Path) -> None:
     """The table of the runs in this folder, if any has finished."""
-    from ctr.app import tables  # here: pandas takes half a second
+    from ctr.app import tables  # here: it takes seconds to import
 
     shown = summary.short(folder)
     try:
-        print(tables.table([folder], "test", []).to_string(index=False))
+        print(tables.shown([folder]))
     except UserError as error:
         print(error, file=sys.stderr)
         return
