@@ -23,6 +23,7 @@ TEXTS = {
         "docs/data.md",
         "docs/performance.md",
         "docs/results/README.md",
+        "docs/workflow/multirun.md",
         "docs/workflow/one_pass.md",
         "docs/workflow/tensorboard.md",
     )
@@ -99,6 +100,8 @@ def test_every_python_command_runs(command, places, tmp_path, request):
     arguments = [
         re.sub(r"=(my_data|<folder>|<prepared>)$", lambda match: f"={places[match[1]]}", word) for word in arguments
     ]
+    if "hydra/launcher=joblib" in arguments:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="of the extra `launch`")
     environment = {}
     if "dataset=frappe" in arguments or arguments[-1] == "frappe":
         environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)

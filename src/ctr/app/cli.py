@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ctr.app.sweep import job
+from ctr.app.sweep.end import to_the_end
 from ctr.errors import Stopped, UserError, nearest
 
-GO_ON = "the same command with hydra.run.dir=<its folder> goes on (a sweep: hydra.sweep.dir=<its folder>)"
+GO_ON = "the same command with hydra.run.dir=<its folder> goes on"
 TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
 
 OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True)
@@ -29,17 +32,14 @@ def train(configs: Path) -> None:
 
     @hydra.main(version_base="1.3", config_path=str(configs), config_name="train")
     def main(cfg: DictConfig) -> float:
+        now = HydraConfig.get()
+        if now.mode is RunMode.MULTIRUN:
+            return job.run(cfg, now)
         from ctr.app import stages  # here, so that --help and tab completion need not import torch
 
-        job = HydraConfig.get()
-        try:
-            return stages.run(cfg, Path(job.runtime.output_dir), list(job.overrides.task))
-        except UserError as error:
-            if job.mode is RunMode.MULTIRUN:  # a sweep goes on, and tells only its first failure at the end
-                print(f"error in {job.runtime.output_dir}: {error}", file=sys.stderr)
-            raise
+        return stages.run(cfg, Path(now.runtime.output_dir), list(now.overrides.task))
 
-    guard(main)
+    guard(partial(to_the_end, main))
 
 
 def guard(main: Callable[[], Any]) -> None:
@@ -71,7 +71,8 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         choice = error.missing_cfg_file.split("/")[-1]
         choices = ", ".join(error.options)
-        return f"there is no {error.missing_cfg_file}; there are {choices}{nearest(choice, error.options)}"
+        more = "; `pip install -e '.[launch]'` brings others" if "hydra/launcher/" in error.missing_cfg_file else ""
+        return f"there is no {error.missing_cfg_file}; there are {choices}{nearest(choice, error.options)}{more}"
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__

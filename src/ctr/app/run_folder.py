@@ -38,18 +38,44 @@ def trusted(config: Mapping[str, Any], overrides: list[str]) -> list[str]:
     return trust
 
 
+def wait(out: Path) -> None:
+    """Until nobody trains in this folder: the run of a killed sweep may be there yet, saving its state."""
+    try:
+        with lock(out):
+            return
+    except UserError:
+        print(f"waiting for another process that is training in {out}", flush=True)
+    with FileLock(out / ".lock"):
+        return
+
+
 def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
     """Writes the resolved config. Refuses to go on with a training of another config."""
-    if (out / CONFIG).exists() and any(out.glob("*/checkpoints/step-*")):
-        before, now = flat(read_config(out)), flat(config)
-        changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
-        if differing := [key for key in changed if not MAY_CHANGE.fullmatch(key)]:
-            shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
-            raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
-        if changed:
-            (out / SCORES).unlink(missing_ok=True)  # they are of the shorter run
+    if (out / CONFIG).exists() and any(out.glob("*/checkpoints/step-*")) and not _same(out, config):
+        (out / SCORES).unlink(missing_ok=True)  # they are of the shorter run
     disk.write_text(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
     disk.write_text(out / OVERRIDES, yaml.safe_dump(overrides))
+
+
+def finished(out: Path, config: Mapping[str, Any]) -> float | None:
+    """The monitored score on valid of the run of this config, None where it has not finished, or may go on.
+
+    Raises UserError where the folder holds a finished run of another config.
+    """
+    if not (out / SCORES).exists() or not _same(out, config):
+        return None
+    scores = read_scores(out)
+    return float(scores["valid"][scores["monitor"]])
+
+
+def _same(out: Path, config: Mapping[str, Any]) -> bool:
+    """Was the run of this folder begun with this config, or with other limits alone? Raises UserError for any other."""
+    before, now = flat(read_config(out)), flat(config)
+    changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
+    if differing := [key for key in changed if not MAY_CHANGE.fullmatch(key)]:
+        shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
+        raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
+    return not changed
 
 
 def read_config(out: Path) -> dict[str, Any]:

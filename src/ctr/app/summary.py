@@ -59,7 +59,7 @@ def show(console: Console, out: Path, scores: Mapping[str, Any], model: nn.Modul
         console.print(line, soft_wrap=True)
     if scores["claim"]:
         console.print(scores["claim"], soft_wrap=True, highlight=False)
-    folder = out.relative_to(Path.cwd()) if out.is_relative_to(Path.cwd()) else out
+    folder = short(out)
     console.print(
         f"{effort(scores)}\nrun         {folder}\nlook at it  tensorboard --logdir {folder}",
         soft_wrap=True,
@@ -90,6 +90,11 @@ def effort(scores: Mapping[str, Any]) -> str:
 def _splits(scores: Mapping[str, Any]) -> dict[str, str]:
     titles = {"valid": "valid", "test": "test", "law_realised": "test, by the true law"}
     return {split: title for split, title in titles.items() if split in scores}
+
+
+def short(path: Path) -> Path:
+    """As one would type it here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _cell(scores: Mapping[str, Any], metric: str) -> str:
