@@ -258,7 +258,7 @@ def test_records_that_hold_anything_else_are_refused(tmp_path, name):
 def test_damaged_records_are_refused(made, tmp_path):
     report.write(results(made), tmp_path, "python x")
     whole = records.path(tmp_path, "t").read_bytes()
-    for damaged in (whole[: len(whole) // 2], whole[:200] + b"\0\0\0\0" + whole[204:]):
+    for damaged in (whole[: len(whole) // 2], *(whole[:i] + b"\0\7\0\0" + whole[i + 4 :] for i in range(90, 400, 30))):
         records.path(tmp_path, "t").write_bytes(damaged)
         with pytest.raises(UserError, match="damaged"):
             records.unpack("t", tmp_path, tmp_path / "runs")

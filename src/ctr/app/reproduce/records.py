@@ -10,6 +10,7 @@ import os
 import re
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,7 +77,7 @@ def unpack(table: str, out: Path, root: Path) -> int:
             missing = {run: files for run, files in entries.items() if not (root / run).exists()}
             for run, files in missing.items():
                 _unpack_run(archive, files, root / run, len(run) + 1)
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise UserError(f"{source} is damaged ({error}); delete it, or fetch it again") from error
     return len(missing)
 
