@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import runpy
 import shlex
 import signal
@@ -47,7 +48,7 @@ def test_all_failures_are_listed_at_the_end_and_stop_nothing(swept):
     assert len(runs(folder)) == 2
     listing = result.stderr[result.stderr.index("2 runs failed") :]
     for model in ("fm", "nfm"):
-        assert listing.count(f"synthetic-{model}-threads1-max_steps3-lr1e+30") == 3  # its name, its folder, its command
+        assert len(re.findall(rf"synthetic-{model}-\S*lr1e\+30", listing)) == 3  # its name, its folder, its command
     assert listing.count("the weights were not updated") == 2
     assert "Traceback" not in result.stderr
     assert "Mean ± standard deviation" in result.stdout  # below the table of the others
@@ -92,7 +93,8 @@ def test_the_same_words_lead_to_the_same_folder_and_others_to_another(tmp_path):
         result = python("-c", WHERE, "-m", *said)
         found.append(result.stdout.strip().splitlines()[-1])
     assert found[0] == found[1] != found[2]
-    assert found[0].startswith("outputs/multirun/model_fm_")
+    assert found[0].startswith("outputs/multirun/")
+    assert "model_fm" in found[0]
 
 
 # a sweep that ends before its first job, and says where it would have been
