@@ -292,6 +292,7 @@ def test_classes_of_a_package_of_your_own_need_trust(tmp_path, monkeypatch):
 def test_a_wrong_file_ends_with_status_1(tmp_path, monkeypatch, capsys):
     path = written(tmp_path, "_target_: ctr.models.LR\n")
     monkeypatch.setattr(sys, "argv", ["configs.py", "check", str(path)])
+    monkeypatch.delenv("HYDRA_FULL_ERROR", raising=False)
     with pytest.raises(SystemExit) as stopped:
         runpy.run_path(str(ROOT / "scripts/configs.py"), run_name="__main__")
     assert stopped.value.code == 1

@@ -43,7 +43,9 @@ def read(name: str, more: Sequence[str] = (), trials: int | None = None) -> Swee
     path = path_of(name)
     where = path.name
     try:
-        node: Any = OmegaConf.to_container(OmegaConf.load(path))  # as Hydra reads YAML: 1e-4 is a number
+        node: Any = OmegaConf.to_container(
+            OmegaConf.create(path.read_text(encoding="utf-8"))
+        )  # as Hydra reads YAML: 1e-4 is a number
     except (YAMLError, OmegaConfBaseException, OSError) as error:
         raise UserError(f"{where}: {' '.join(str(error).split())}") from error
     node = keys(node, where, ("title", "trials", "seeds"), OPTIONAL)
