@@ -246,6 +246,12 @@ def search_in_a_process(wanted: command.Request) -> int:
         os._exit(1)
 
 
+def settled(line: dict[str, str]) -> dict[str, str]:
+    """A trial's line without how far a pruned run came before the signal reached it."""
+    left_open = ("epochs", "seconds") if line["state"] == "pruned" else ()
+    return {key: value for key, value in line.items() if key not in left_open}
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a process that is forked")
 def test_a_search_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_path, monkeypatch):
     """Runs outlive the search that began them, so every kill leaves one behind, to be waited for."""
@@ -267,7 +273,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_one_that_never_was(tmp_
     assert kills >= 5
     _, lines = tune(killed, **changes)
     assert len(lines) == 10
-    assert lines == expected
+    assert list(map(settled, lines)) == list(map(settled, expected))
     for folder, steps in work(killed).items():
         assert steps == sorted(set(steps)), f"{folder} has repeated an evaluation"
 
