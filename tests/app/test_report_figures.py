@@ -9,10 +9,11 @@ import torch
 from sklearn.calibration import calibration_curve
 
 from ctr.app import curves
+from ctr.app.bins import bins_of
 from ctr.app.report.board import boards
 from ctr.app.report.costs import front
 from ctr.app.report.drawing import apart
-from ctr.app.report.predictions import NUM_BINS, bins_of, summarise
+from ctr.app.report.predictions import NUM_BINS, summarise
 from ctr.app.report.settings import independent
 from ctr.app.report.sweep import FOOT, axis
 from ctr.app.results import Result, short
@@ -60,7 +61,7 @@ def test_bins_are_scikit_learns_quantile_bins():
     rng = np.random.default_rng(0)
     p = rng.random(NUM_BINS * 20)
     y = (rng.random(len(p)) < p).astype(float)
-    found = bins_of(p, y, np.ones(len(p)))
+    found = bins_of(p, y, np.ones(len(p)), NUM_BINS)
     actual, predicted = calibration_curve(y, p, n_bins=NUM_BINS, strategy="quantile")
     np.testing.assert_allclose(found.actual, actual)
     np.testing.assert_allclose(found.predicted, predicted)

@@ -10,7 +10,8 @@ from rich.console import Console
 from sklearn.metrics import r2_score, roc_auc_score
 
 from ctr.data import Synthetic, doctor, from_frames
-from ctr.data.doctor import duplicates, examine, reading
+from ctr.data import rows as stored
+from ctr.data.doctor import duplicates, examine
 from ctr.data.doctor.fields import QUANTILES, SMOOTHING
 from ctr.data.doctor.findings import findings
 from ctr.data.doctor.page import page, write_page
@@ -68,7 +69,7 @@ def rates(train: pd.DataFrame, key: pd.Series) -> pd.Series:
 
 
 def test_labels_and_tokens_are_counted_as_pandas_counts_them(monkeypatch):
-    monkeypatch.setattr(reading, "SPAN", 64)  # several spans
+    monkeypatch.setattr(stored, "SPAN", 64)  # several spans
     frames = three(tokens=150)
     seen, fields, _ = inspect(frames, KINDS)
     train, labels = frames["train"], frames["train"].label.astype(float)
@@ -104,7 +105,7 @@ def test_labels_and_tokens_are_counted_as_pandas_counts_them(monkeypatch):
 
 
 def test_several_items_a_row(monkeypatch):
-    monkeypatch.setattr(reading, "SPAN", 64)
+    monkeypatch.setattr(stored, "SPAN", 64)
     frames = three()
     frames["test"].loc[:9, "tags"] = "new|t1"
     _, fields, _ = inspect(frames, KINDS)
@@ -152,7 +153,7 @@ def test_numbers_of_every_kind():
 
 
 def test_samples_of_large_splits(monkeypatch):
-    monkeypatch.setattr(reading, "SPAN", 64)
+    monkeypatch.setattr(stored, "SPAN", 64)
     monkeypatch.setattr(doctor, "SAMPLE", 100)
     frames = three(1000)
     _, fields, _ = inspect(frames, {"user": "categorical", "price": "numeric"})
@@ -208,7 +209,7 @@ def test_a_leak_is_found():
 
 
 def test_equal_rows_are_counted_as_pandas_counts_them(monkeypatch):
-    monkeypatch.setattr(reading, "SPAN", 64)
+    monkeypatch.setattr(stored, "SPAN", 64)
     frames, columns = three(300, tokens=5), ["user", "tags", "price"]
     for rows in frames.values():
         rows["price"] = rows.price.str[:2].replace("-", "")  # few values, many equal rows

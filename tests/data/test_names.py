@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from ctr.data import Synthetic, from_frames
-from ctr.data import names as names_module
+from ctr.data import rows as stored
 from ctr.data.field_names import MISSING, NUMBER, UNKNOWN
 from ctr.data.names import Feature, Names
 from ctr.errors import UserError
@@ -72,7 +72,7 @@ def ids_of(data, field: str) -> range:
 
 
 def test_counts_are_those_of_the_rows(data, names, monkeypatch):
-    monkeypatch.setattr(names_module, "SPAN", 32)
+    monkeypatch.setattr(stored, "SPAN", 32)
     text, again = cells(data), Names(data)
     shared = 2 * text.user.value_counts()  # the field `last` has the same tokens
     for user, count in shared.items():

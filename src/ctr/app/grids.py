@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -52,6 +54,17 @@ def pipes(rows: Sequence[Sequence[str]]) -> str:
     kept = _used(rows)
     lines = [[row[i].replace("|", "\\|") for i in kept] for row in rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [lines[0], ["---"] * len(kept), *lines[1:]])
+
+
+def comma_separated(lines: Sequence[Mapping[str, object]], otherwise: str) -> str:
+    """Lines of named cells as CSV, a column a name, in the order in which they come; without any line the heading is
+    `otherwise`."""
+    columns = list(dict.fromkeys(key for line in lines for key in line))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns or [otherwise], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def _used(rows: Sequence[Sequence[str]]) -> list[int]:

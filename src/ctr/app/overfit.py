@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from ctr.metrics import Metric
 from ctr.training.progress import Progress
-from ctr.training.run_log import METRICS
 
 ENOUGH = 0.01  # of the train loss: what it has to fall by
 NOISE = 0.001  # of the valid score: what it has to get worse by
@@ -22,12 +19,10 @@ ADVICE = (
 Records = Sequence[Mapping[str, Any]]
 
 
-def warnings(folder: Path, monitor: Metric, progress: Progress) -> list[str]:
+def warnings(records: Records, monitor: Metric, progress: Progress) -> list[str]:
     """What a stage's records give reason to warn of, with advice; empty where they give none."""
-    path = folder / METRICS
-    if progress.epoch == 0 or not path.exists():
+    if progress.epoch == 0:
         return []
-    records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     found = overfits(records, monitor, (progress.step - progress.batch) // progress.epoch)
     return [found] if found else []
 

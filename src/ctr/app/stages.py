@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import board, claim, machine, overfit, run_folder, same_data, start, summary
+from ctr.app import board, claim, curves, machine, overfit, run_folder, same_data, start, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.data.module import Data
@@ -144,9 +144,9 @@ def _finish(
         "data": fingerprints,
     }
     scores["claim"] = claim.verdict(config["claim"], scores)
-    last = out / run_folder.last_stage(out)
-    scores["warnings"] = overfit.warnings(last, trainer.monitor, progress)
+    last = run_folder.last_stage(out)
+    scores["warnings"] = overfit.warnings(curves.records(out, last), trainer.monitor, progress)
     run_folder.write_json(out / run_folder.SCORES, scores)
-    board.finish(last, config, scores)
+    board.finish(out / last, config, scores)
     summary.show(console, out, scores, model)
     return float(scores["valid"][trainer.monitor.name])

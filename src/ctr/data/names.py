@@ -11,9 +11,8 @@ import numpy as np
 from ctr.data.encoders import FieldEncoder
 from ctr.data.field_names import FieldNames
 from ctr.data.module import Data
+from ctr.data.rows import spans
 from ctr.errors import UserError, nearest
-
-SPAN = 2**17  # rows in memory at once
 
 
 @dataclass(frozen=True)
@@ -51,9 +50,8 @@ class Names:
     def counts(self) -> np.ndarray:
         """(num_features,) int64: how many used slots of train hold each feature."""
         counts = np.zeros(self.schema.num_features, dtype=np.int64)
-        train = self.data.splits["train"]
-        for start in range(0, len(train), SPAN):
-            batch = train.read([(start, min(start + SPAN, len(train)))]).batch(slice(None))
+        for _, rows in spans(self.data.splits["train"]):
+            batch = rows.batch(slice(None))
             used = batch.ids[batch.values != 0].numpy()
             counts += np.bincount(used, minlength=len(counts))
         return counts

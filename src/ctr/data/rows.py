@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from ctr.batch import Batch, ones
 from ctr.native import calls
 
 Span = tuple[int, int]  # rows start .. stop - 1
+SPAN = 2**17  # rows in memory at once, where a split is read from its first row to its last
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,12 @@ class Source(Protocol):
     def read(self, spans: Sequence[Span]) -> Rows:
         """The rows of these spans, end to end."""
         ...
+
+
+def spans(source: Source) -> Iterator[tuple[int, Rows]]:
+    """The rows of a split, SPAN at a time, each with the number of its first."""
+    for start in range(0, len(source), SPAN):
+        yield start, source.read([(start, min(start + SPAN, len(source)))])
 
 
 def concatenate(parts: Sequence[Rows]) -> Rows:

@@ -78,7 +78,7 @@ def test_stored_rows_without_constant_slots_are_shuffled_as_written_out_ones(tmp
 
 def test_a_sample_is_drawn_by_its_seed_without_repetition(monkeypatch):
     data, _ = tokens_data(500, 2, 400, lambda x: x[0])
-    monkeypatch.setattr("ctr.data.doctor.reading.SPAN", 64)
+    monkeypatch.setattr("ctr.data.rows.SPAN", 64)
     one, again, other = (Sample.draw(data, "valid", 100, seed) for seed in (1, 1, 2))
     assert len(one) == 100
     assert one.told == "100 rows, drawn from 500 of valid"

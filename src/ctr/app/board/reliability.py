@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ctr.app.bins import bins_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -37,21 +39,14 @@ def bins(chances: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Bins:
     Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 1927; a bin of weights w counts
     as (sum w)^2 / sum w^2 rows.
     """
-    order = np.argsort(chances, kind="stable")
-    order = order[weights[order] > 0]
-    p, y, w = chances[order], labels[order], weights[order]
-    num = max(1, min(NUM_BINS, len(order) // ROWS_A_BIN))
-    below = np.cumsum(w) - w
-    new = np.concatenate([[True], np.diff(p) != 0])
-    first = below[new][np.cumsum(new) - 1]  # the weight below a prediction, the same for all rows that have it
-    _, member = np.unique(np.floor(num * first / w.sum() * (1 + 1e-12)), return_inverse=True)
-    total, squares = np.bincount(member, w), np.bincount(member, w**2)
-    predicted, observed = np.bincount(member, w * p) / total, np.bincount(member, w * y) / total
-    n = total**2 / squares
+    counted = weights > 0
+    number = max(1, min(NUM_BINS, int(counted.sum()) // ROWS_A_BIN))
+    found = bins_of(chances[counted], labels[counted], weights[counted], number)
+    observed, n = found.actual, found.effective
     middle = (observed + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(observed * (1 - observed) / n + Z**2 / (4 * n**2))
     low, high = np.minimum(middle - half, observed), np.maximum(middle + half, observed)
-    return Bins(predicted, observed, low.clip(0), high.clip(None, 1), total / w.sum())
+    return Bins(found.predicted, observed, low.clip(0), high.clip(None, 1), found.weights)
 
 
 def draw(figure: Figure, found: Bins) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ctr import disk
 from ctr.app.explain.measured import Measured
 from ctr.data.field_names import shown
 
@@ -65,7 +66,5 @@ def _numbers(axes: Any, square: np.ndarray) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    """The picture appears whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    figure.savefig(partial, format="png", dpi=DOTS, metadata={"Software": None})
-    partial.replace(path)
+    with disk.whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=DOTS, metadata={"Software": None})

@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ctr.app.restore import Run
-from ctr.data.doctor.reading import spans
 from ctr.data.module import Data
-from ctr.data.rows import Rows, concatenate
+from ctr.data.rows import Rows, concatenate, spans
 from ctr.errors import UserError
 from ctr.metrics import Predictions, score
 from ctr.schema import FeatureSchema

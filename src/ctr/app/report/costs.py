@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ctr.app.report.board import GREY, Board, Entry
 from ctr.app.report.drawing import Drawing, belongs, drawing, logarithmic
+from ctr.statistics import front as pareto
 
 WIDE_RANGE = 8  # largest over smallest cost from which the axis is logarithmic
 
@@ -32,12 +33,8 @@ def cost_of(entry: Entry, name: str) -> float | None:
 def front(points: Sequence[tuple[float, float]], higher_is_better: bool) -> list[int]:
     """The points (cost, score), cheapest first, than which none is at least as cheap and as good, and better in one."""
     sign = 1 if higher_is_better else -1
-    signed = [(cost, -sign * score) for cost, score in points]
-
-    def beaten(one: tuple[float, float]) -> bool:
-        return any(other != one and other[0] <= one[0] and other[1] <= one[1] for other in signed)
-
-    return sorted((i for i, one in enumerate(signed) if not beaten(one)), key=lambda i: signed[i])
+    signed = [(float(cost), -sign * score) for cost, score in points]
+    return sorted(pareto.front(signed), key=lambda i: signed[i])
 
 
 def _painter(board: Board, found: dict[Entry, float], name: str) -> Callable[[Figure], str]:

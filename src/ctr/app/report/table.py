@@ -11,6 +11,7 @@ from ctr.app.compare import Comparison, Tested, compare
 from ctr.app.report.board import Board
 from ctr.app.tables import Row, Score, table
 from ctr.app.tables.best import best
+from ctr.app.tables.words import plus_minus, undefined_in
 from ctr.errors import UserError
 from ctr.metrics import Predictions
 from ctr.statistics.difference import ALPHA
@@ -61,8 +62,8 @@ def _score(row: Row, metric: str, bold: bool = False) -> Cell:
     if score is None:
         return Cell("")
     if score.mean is None:
-        return Cell(f"undefined in {len(score.undefined)} of {len(score.undefined) + len(score.values)}")
-    return Cell(f"{score.mean:.5f}" + ("" if score.spread is None else f" ± {score.spread:.5f}"), score.mean, bold)
+        return Cell(undefined_in(len(score.undefined), len(score.undefined) + len(score.values)))
+    return Cell(plus_minus(score.mean, score.spread), score.mean, bold)
 
 
 def _interval(score: Score | None) -> Cell:

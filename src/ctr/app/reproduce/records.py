@@ -6,6 +6,7 @@ Config, scores, machine and curves of each run are kept; what only this machine 
 from __future__ import annotations
 
 import calendar
+import json
 import os
 import re
 import time
@@ -16,13 +17,15 @@ from pathlib import Path
 
 import yaml
 
-from ctr.app import machine, run_folder
+from ctr import disk
+from ctr.app import curves, machine, run_folder
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.runs import Run
 from ctr.errors import UserError
 from ctr.training.run_log import METRICS
 
 FILES = (run_folder.CONFIG, run_folder.OVERRIDES, run_folder.SCORES, machine.MACHINE)
+CURVES = re.compile(r"step|examples|train/loss|valid/.*")  # of a record; rates and norms are left out
 NAME = re.compile(rf"(?P<run>[\w.-]+/seed\d+)/({'|'.join(map(re.escape, FILES))}|\w+/{re.escape(METRICS)})")
 
 
@@ -32,17 +35,13 @@ def path(out: Path, table: str) -> Path:
 
 def write(results: Results, out: Path) -> None:
     """Writes the records of all finished runs of the table. The same runs give the same bytes."""
-    target = path(out, results.table.name)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            for run in sorted({run.folder: run for run in results.every_run()}.values(), key=lambda run: run.folder):
-                made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
-                for name, text in _texts(run):
-                    archive.writestr(zipfile.ZipInfo(f"{run.row.key}/seed{run.number}/{name}", made), text, 8)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    runs = sorted({run.folder: run for run in results.every_run()}.values(), key=lambda run: run.folder)
+    with disk.whole(path(out, results.table.name)) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for run in runs:
+            made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
+            for name, text in _texts(run):
+                entry = zipfile.ZipInfo(f"{run.row.key}/seed{run.number}/{name}", made)
+                archive.writestr(entry, text, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
 def _texts(run: Run) -> Iterator[tuple[str, str]]:
@@ -51,10 +50,15 @@ def _texts(run: Run) -> Iterator[tuple[str, str]]:
         config["dataset"]["root"] = Path(config["dataset"]["root"]).name
     config["dataset"].pop("cache", None)
     yield run_folder.CONFIG, yaml.safe_dump(config, sort_keys=False)
-    kept = [run.folder / name for name in FILES[1:]] + sorted(run.folder.glob(f"*/{METRICS}"))
-    for file in kept:
-        if file.exists():
-            yield file.relative_to(run.folder).as_posix(), file.read_text(encoding="utf-8")
+    for name in FILES[1:]:
+        if (run.folder / name).exists():
+            yield name, (run.folder / name).read_text(encoding="utf-8")
+    for file in sorted(run.folder.glob(f"*/{METRICS}")):
+        noted = (
+            {key: value for key, value in record.items() if CURVES.fullmatch(key)}
+            for record in curves.records(run.folder, file.parent.name)
+        )
+        yield f"{file.parent.name}/{METRICS}", "".join(f"{json.dumps(record)}\n" for record in noted)
 
 
 def unpack(table: str, out: Path, root: Path) -> int:

@@ -12,7 +12,7 @@ from ctr.app.reproduce import figures, records, runs, verdicts
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
-from ctr.app.tables.words import number_and_spread, undefined_in
+from ctr.app.tables.words import number_and_spread, plus_minus, undefined_in
 from ctr.statistics import seeds
 
 SHOWN = 8  # missing repetitions that are listed by name
@@ -83,10 +83,9 @@ def _beside(results: Results, row: Row) -> list[str]:
 
 
 def _published(one: Published, row: Row) -> str:
-    spread = "" if one.spread is None else f" ± {one.spread:.5f}"
     counted = "" if one.seeds is None else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
     which = "" if one.score == row.score else f"{one.score} "
-    return f"{which}{one.value:.5f}{spread} ({one.source}{counted})"
+    return f"{which}{plus_minus(one.value, one.spread)} ({one.source}{counted})"
 
 
 def _target(results: Results, row: Row) -> str:

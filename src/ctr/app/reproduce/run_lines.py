@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from ctr.app import machine, run_folder
+from ctr.app import grids, machine, run_folder
 from ctr.app.reproduce import scores
 from ctr.app.reproduce.results import MARKS, Results, data_folder
 from ctr.app.reproduce.runs import Run
@@ -13,13 +10,7 @@ from ctr.app.reproduce.runs import Run
 
 def comma_separated(results: Results) -> str:
     """A line a run."""
-    lines = [line(results, run) for run in results.every_run()]
-    columns = list(dict.fromkeys(key for line in lines for key in line))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns or ["row"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return grids.comma_separated([line(results, run) for run in results.every_run()], otherwise="row")
 
 
 def line(results: Results, run: Run) -> dict[str, object]:

@@ -24,8 +24,11 @@ def metrics(text: str) -> list[str]:
 
 
 def number_and_spread(values: Sequence[float]) -> str:
-    mean, spread = seeds.mean_and_spread(values)
-    return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
+    return plus_minus(*seeds.mean_and_spread(values))
+
+
+def plus_minus(value: float, spread: float | None) -> str:
+    return f"{value:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
 
 
 def undefined_in(missing: int, number: int) -> str:

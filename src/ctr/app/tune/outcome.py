@@ -10,9 +10,11 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
+from ctr.app.tables.words import number_and_spread
 from ctr.app.tune import study as studies
 from ctr.app.tune.checking import Base
 from ctr.app.tune.sweep import Member, Sweep
+from ctr.statistics.front import front
 from ctr.statistics.seeds import mean_and_spread
 
 
@@ -46,12 +48,8 @@ class Outcome:
     def front(self) -> set[int]:
         """Numbers of the finished trials that no other beats in one objective without losing in another."""
         sign = -1 if self.base.direction == "maximize" else 1
-        points = {trial.number: (sign * trial.values[0], *trial.values[1:]) for trial in self.ranked}
-        return {
-            number
-            for number, point in points.items()
-            if not any(other != point and all(map(float.__le__, other, point)) for other in points.values())
-        }
+        points = [(sign * trial.values[0], *trial.values[1:]) for trial in self.ranked]
+        return {self.ranked[i].number for i in front(points)}
 
     @property
     def name(self) -> str:
@@ -86,8 +84,7 @@ def score(trial: FrozenTrial | None) -> str:
     """Of a finished trial: mean, and standard deviation over its seeds."""
     if trial is None or trial.state != TrialState.COMPLETE:
         return ""
-    mean, spread = mean_and_spread(trial.user_attrs["scores"])
-    return f"{mean:.5f}" + ("" if spread is None else f" ± {spread:.5f}")
+    return number_and_spread(trial.user_attrs["scores"])
 
 
 def short(key: str) -> str:

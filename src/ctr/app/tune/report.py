@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +9,9 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from ctr import disk
-from ctr.app.grids import pipes
+from ctr.app.grids import comma_separated, pipes
 from ctr.app.reproduce.time_left import clock
+from ctr.app.tables.words import plus_minus
 from ctr.app.tune import best, plots
 from ctr.app.tune.outcome import Outcome, lines, score, short
 from ctr.app.tune.sweep import Sweep
@@ -27,7 +26,7 @@ FLATTERS = (
 def write(sweep: Sweep, found: Sequence[Outcome], folder: Path, command: str) -> Path:
     """Writes all of it into the sweep's folder; returns the page."""
     every = [line for outcome in found for line in lines(outcome)]
-    disk.write_text(folder / TABLE, _comma_separated(every))
+    disk.write_text(folder / TABLE, comma_separated(every, otherwise="model"))
     for outcome in found:
         if (trial := outcome.best) is not None:
             _experiment(sweep, outcome, trial, folder, command)
@@ -104,17 +103,8 @@ def _shown(line: dict[str, Any]) -> dict[str, Any]:
     told = {key: value for key, value in line.items() if key not in ("model", "sd", "seeds", "folder")}
     score = next(key for key in told if key.startswith("valid "))
     if told[score] is not None:
-        told[score] = f"{told[score]:.5f}" + ("" if line["sd"] is None else f" ± {line['sd']:.5f}")
+        told[score] = plus_minus(told[score], line["sd"])
     return {short(key): value for key, value in told.items()}
-
-
-def _comma_separated(rows: Sequence[dict[str, Any]]) -> str:
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns or ["model"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

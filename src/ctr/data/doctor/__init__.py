@@ -14,11 +14,11 @@ from ctr.data.doctor.duplicates import Duplicates, Hashes
 from ctr.data.doctor.fields import FieldReport
 from ctr.data.doctor.labels import Labels, Times, over_order, over_time
 from ctr.data.doctor.numbers import NumberTally
-from ctr.data.doctor.reading import even_sample, spans
 from ctr.data.doctor.tokens import TokenTally
 from ctr.data.doctor.values import views
 from ctr.data.module import Data
 from ctr.data.prepared import PreparedData
+from ctr.data.rows import spans
 from ctr.schema import FeatureSchema, Field
 
 SAMPLE = 2**20  # rows of train whose numbers, and rows of valid whose scores, are kept
@@ -55,7 +55,7 @@ def examine(data: Data) -> Examination:
     found = views(data.schema, first.layout, data.encoders())
     tallies = [NumberTally(view) if view.is_number else TokenTally(view) for view in found]
     hashes = Hashes(found, sum(map(len, data.splits.values())))
-    samples = {split: even_sample(len(source), SAMPLE) for split, source in data.splits.items()}
+    samples = {split: _even_sample(len(source), SAMPLE) for split, source in data.splits.items()}
     for split, source in data.splits.items():  # train comes first
         for start, rows in spans(source):
             low, high = np.searchsorted(samples[split], [start, start + len(rows)])
@@ -89,3 +89,8 @@ def _kind(recipes: Mapping[str, Any], field: Field) -> str:
     """As the config says it; the schema's where there is none."""
     recipe = recipes.get(field.name, field.kind.value)
     return str(recipe if isinstance(recipe, str) else recipe["kind"])
+
+
+def _even_sample(num_rows: int, limit: int) -> np.ndarray:
+    """(at most `limit`,) int64: evenly spaced row numbers, all of them where they are no more."""
+    return np.arange(num_rows) if num_rows <= limit else np.linspace(0, num_rows - 1, limit).astype(np.int64)
