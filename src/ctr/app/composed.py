@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from ctr.app.cli import explain
+from ctr.app.words import quoted
 from ctr.errors import UserError
 
 CONFIGS = Path(__file__).parents[3] / "configs"
@@ -30,11 +31,6 @@ def compose(overrides: Sequence[str], more: Path | None = None) -> DictConfig:
         raise
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(explain(error).splitlines()[0]) from error
-
-
-def quoted(text: object) -> str:
-    """As a value of an override, whatever is in it."""
-    return "'" + str(text).replace("'", "\\'") + "'"
 
 
 def plain(cfg: DictConfig, missing: bool = False) -> dict[str, Any]:

@@ -16,11 +16,10 @@ from types import FrameType
 from ctr import disk
 from ctr.app import run_folder
 from ctr.app.cli import TRACEBACK
-from ctr.app.composed import quoted
 from ctr.app.datasets import CONFIGS
+from ctr.app.words import quoted
 
 CODE = CONFIGS.parent
-PATIENCE = 60.0  # seconds that a stopped training has to save its state
 LAST_LINES = 5
 SILENT = {"PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
 
@@ -132,7 +131,7 @@ def stop(children: Sequence[Child]) -> None:
     """Asks every training to save and leave, and ends those that do not."""
     for child in children:
         child.process.terminate()
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + run_folder.PATIENCE
     for child in children:
         try:
             child.process.wait(max(0.0, deadline - time.monotonic()))

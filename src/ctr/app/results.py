@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,11 +12,8 @@ from typing import Any
 
 import yaml
 
-from ctr.app import run_folder, summary
+from ctr.app import config_keys, run_folder, summary
 from ctr.errors import UserError
-
-SEED = re.compile(r"(seed|threads|board|claim(\..*)?|(stages\.\w+\.)?trainer\.seed)")  # what repetitions may differ in
-PLACE = re.compile(r"dataset\.(root|cache)|device|(stages\.\w+\.)?trainer\.device|trust")
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ class Result:
     @cached_property
     def flat(self) -> Mapping[str, Any]:
         """Every key of the config with its value, but the seed's."""
-        return {key: value for key, value in run_folder.flat(self.config).items() if not SEED.fullmatch(key)}
+        return {key: value for key, value in run_folder.flat(self.config).items() if not config_keys.of_repetition(key)}
 
 
 @dataclass(frozen=True)
@@ -131,24 +127,12 @@ def differences(first: Result, *others: Result) -> dict[str, list[Any]]:
     keys = dict.fromkeys(key for result in every for key in result.flat)
     values = {key: [result.flat.get(key) for result in every] for key in keys}
     found = {key: each for key, each in values.items() if any(value != each[0] for value in each[1:])}
-    copies = {key for key in found if (own := _of_root(key)) is not None and found.get(own) == found[key]}
+    copies = {key for key in found if (own := config_keys.of_root(key)) is not None and found.get(own) == found[key]}
     return {key: each for key, each in found.items() if key not in copies}
 
 
-def short(keys: Iterable[str]) -> dict[str, str]:
-    """For each key the shortest end of it that no other one has."""
-    ends = {key: [key.split(".", n)[-1] for n in reversed(range(key.count(".") + 1))] for key in keys}
-    others = Counter(end for each in ends.values() for end in each)
-    return {key: next((end for end in each if others[end] == 1), key) for key, each in ends.items()}
-
-
-def _of_root(key: str) -> str | None:
-    match = re.fullmatch(r"stages\.\w+\.((?:model|trainer)\..+)", key)
-    return match[1] if match else None
-
-
 def _key(result: Result) -> str:
-    same = {key: value for key, value in result.flat.items() if not PLACE.fullmatch(key)}
+    same = {key: value for key, value in result.flat.items() if not config_keys.of_place(key)}
     return json.dumps([result.dataset, same], sort_keys=True, default=str)
 
 
@@ -161,9 +145,9 @@ def _names(firsts: Sequence[Result]) -> list[str]:
         namesakes = [firsts[i], *(firsts[j] for j, other in enumerate(models) if other == name and j != i)]
         told: dict[tuple[str, str], tuple[str, Any]] = {}
         for key, values in differences(*namesakes).items():
-            if not PLACE.fullmatch(key):  # a rate that goes with another of its name is said once
+            if not config_keys.of_place(key):  # a rate that goes with another of its name is said once
                 told.setdefault((key.split(".")[-1], str(values)), (key, values[0]))
         said = dict(told.values())
-        called = short(said)
+        called = config_keys.short(said)
         names.append(", ".join([name, *(f"{called[key]}={value}" for key, value in said.items())]))
     return names

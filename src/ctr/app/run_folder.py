@@ -16,6 +16,7 @@ from ctr import disk
 from ctr.errors import UserError
 
 CONFIG, OVERRIDES, SCORES = "config.yaml", "overrides.yaml", "scores.json"
+PATIENCE = 60.0  # seconds that a stopped run has to save its state
 MAY_CHANGE = re.compile(r"board|(stages\.\w+\.)?trainer\.(max_epochs|max_steps|patience)")  # when a stopped run goes on
 
 

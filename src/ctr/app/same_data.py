@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from ctr.app import results
+from ctr.app import config_keys
 from ctr.app.results import Result
 from ctr.batch import DataModule
 from ctr.schema import FeatureSchema, Field
@@ -52,7 +52,7 @@ def _fields(result: Result) -> tuple[Field, ...]:
 def settings(result: Result) -> dict[str, Any]:
     """The dataset's keys of its config, without those that say where it lies."""
     keys = {key: value for key, value in result.flat.items() if key.startswith("dataset.")}
-    return {key: value for key, value in keys.items() if not results.PLACE.fullmatch(key)}
+    return {key: value for key, value in keys.items() if not config_keys.of_place(key)}
 
 
 def task(result: Result) -> str:

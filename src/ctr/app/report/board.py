@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctr.app import results, same_data
+from ctr.app import config_keys, results, same_data
 from ctr.app.results import Group, Result
 from ctr.app.tables.numbers import score
 from ctr.metrics import METRICS
@@ -115,5 +115,5 @@ def _told(first: Result, others: Sequence[Result]) -> str:
     """In which settings of the dataset it differs from namesakes."""
     namesakes = [other for other in others if other.dataset == first.dataset and other is not first]
     keys = [key for key in results.differences(first, *namesakes) if key.startswith("dataset.")]
-    said = ", ".join(f"{key[8:]}={first.flat.get(key)}" for key in keys if not results.PLACE.fullmatch(key))
+    said = ", ".join(f"{key[8:]}={first.flat.get(key)}" for key in keys if not config_keys.of_place(key))
     return f" ({said})" if said else ""

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ctr import disk
-from ctr.app import results
+from ctr.app import config_keys, results
 from ctr.app.facts import facts
 from ctr.app.report import table
 from ctr.app.report.board import Board, boards
@@ -113,6 +113,6 @@ def _settings(board: Board) -> dict[str, Any]:
     kept: Mapping[str, Sequence[Any]] = board.settings
     if turned := len(board.entries) > MANY:
         kept, _ = independent(kept)
-    names = results.short(kept)
+    names = config_keys.short(kept)
     cells = {key: [text(value) for value in values] for key, values in kept.items()}
     return {"turned": turned, "names": names, "cells": cells}

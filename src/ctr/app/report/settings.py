@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctr.app.results import PLACE
+from ctr.app import config_keys
 
 CLASS = "_target_"
 
@@ -14,7 +14,7 @@ CLASS = "_target_"
 def independent(settings: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Sequence[Any]], list[str]]:
     """Those that say something of their own, and the names of the others: where the data are, settings that come with a
     class (another model brings other keys), and those that always go with another, as an L2 of two tables may."""
-    keys = [key for key in settings if not PLACE.fullmatch(key)]
+    keys = [key for key in settings if not config_keys.of_place(key)]
     classes, kept = list[str](), dict[str, Sequence[Any]]()
     for key in keys:
         if key.endswith(CLASS) and not any(_follows(settings[key], settings[one]) for one in classes):

@@ -13,10 +13,10 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 
+from ctr.app.config_keys import short
 from ctr.app.report.board import GREY, Board, Entry
 from ctr.app.report.drawing import PAPER, Drawing, belongs, drawing, number_ends
 from ctr.app.report.settings import independent, text
-from ctr.app.results import short
 
 MAX_AXES, MAX_TICKS = 8, 12
 LOGARITHMIC = re.compile(r"(.*_)?(lr|l1|l2|eps|weight_decay|std)")  # by their last word

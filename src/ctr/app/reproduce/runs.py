@@ -10,10 +10,9 @@ from typing import Any
 
 from ctr.app import run_folder
 from ctr.app.composed import checked, compose
+from ctr.app.config_keys import of_training
 from ctr.app.processes import CODE, Place, threads_of, train
 from ctr.app.reproduce.table import Row
-
-FREE = ("dataset.root", "dataset.cache", "threads", "board", "claim")  # no part of what was trained
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,8 @@ def outdated(made: Sequence[Run]) -> dict[Path, str]:
     if not made:
         return {}
     now, other = (run_folder.flat(config(made[0].row, number)) for number in (1, 2))
-    free = (*FREE, "stages.") if made[0].row.baseline else FREE  # a baseline's stage is its own
-    fixed = {key for key in now if now[key] == other.get(key) and not key.startswith(free)}
+    own = "stages." if made[0].row.baseline else ()  # a baseline's stage is its own
+    fixed = {key for key in now if now[key] == other.get(key) and of_training(key) and not key.startswith(own)}
     found = {}
     for run in made:
         then = run_folder.flat(run_folder.read_config(run.folder))

@@ -13,6 +13,7 @@ from ctr import disk
 from ctr.app import summary
 from ctr.app.sweep import start
 from ctr.app.sweep.child import Outcome
+from ctr.app.words import quoted
 
 FAILED = "failed.json"
 
@@ -42,7 +43,7 @@ def command(folder: Path, overrides: Sequence[str]) -> str:
     """What makes this run alone, and goes on with it."""
     shown = str(summary.short(folder))
     if not re.fullmatch(r"[\w./+-]+", shown):
-        shown = "'" + shown.replace("'", "\\'") + "'"  # Hydra has quotes of its own
+        shown = quoted(shown)
     return shlex.join(["python", "train.py", *overrides, f"hydra.run.dir={shown}"])
 
 

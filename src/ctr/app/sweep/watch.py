@@ -13,9 +13,9 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from ctr.app.run_folder import PATIENCE
 from ctr.app.sweep import child, start
 
-PATIENCE = 60.0  # seconds that a stopped run has to save its state
 EVERY = 0.1  # seconds between two looks
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from ctr.app import results, same_data
+from ctr.app import config_keys, results, same_data
 from ctr.app.grids import Grid, written
 from ctr.app.tables.best import best
 from ctr.app.tables.numbers import Row, Score, Table, tables
@@ -117,7 +117,7 @@ def _told_apart(table: Table, others: Sequence[Table]) -> str:
     found = [
         f"{key.removeprefix('dataset.')}={values[0]}"
         for key, values in results.differences(firsts[0], *firsts[1:]).items()
-        if key.startswith("dataset.") and results.PLACE.fullmatch(key) is None
+        if key.startswith("dataset.") and not config_keys.of_place(key)
     ]
     more = [f"{len(found) - TOLD} more"] * (len(found) > TOLD)
     return f" ({', '.join([*found[:TOLD], *more])})" if found else ""

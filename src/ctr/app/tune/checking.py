@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ctr.app import composed, run_folder
+from ctr.app.config_keys import of_training
 from ctr.app.datasets import CONFIGS
-from ctr.app.reproduce.runs import FREE
 from ctr.app.tune.space import Range, said
 from ctr.app.tune.sweep import Member, Sweep
 from ctr.errors import UserError, nearest
@@ -36,7 +36,7 @@ class Base:
     @property
     def fixed(self) -> dict[str, Any]:
         """Every key that a trial is trained by, with its value."""
-        return {key: value for key, value in run_folder.flat(self.config).items() if key not in FREE}
+        return {key: value for key, value in run_folder.flat(self.config).items() if of_training(key)}
 
 
 def bases(sweep: Sweep, trust: Sequence[str] = ()) -> dict[str, Base]:

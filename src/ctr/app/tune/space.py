@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ctr.app.composed import quoted
 from ctr.app.nodes import keys, number
+from ctr.app.words import quoted
 from ctr.errors import UserError
 
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*")  # texts that Hydra's command line takes without quotes

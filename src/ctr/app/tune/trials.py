@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 
-from ctr.app import processes, run_folder
+from ctr.app import run_folder
 from ctr.app.processes import Child, Place, threads_of, train
 from ctr.app.tune import study as studies
 from ctr.app.tune.checking import Base
@@ -99,7 +99,7 @@ class Running:
         if self.asked is None:
             self.asked = now
             self.child.process.terminate()
-        elif now - self.asked > processes.PATIENCE:
+        elif now - self.asked > run_folder.PATIENCE:
             self.child.process.kill()
 
 
