@@ -36,8 +36,8 @@ def _sentence(one: Comparison, split: str) -> str:
         first = f"{split} {one.metric}: {one.a.name} and {one.b.name} differ by {abs(one.difference):.5f} ({over})."
     else:
         worse = one.b if one.better is one.a else one.a
-        first = f"{split} {one.metric}: {one.better.name} is better than {worse.name} by {abs(one.difference):.5f}"
-        first = f"{first} ({over})."
+        better = f"{one.better.name}'s mean is better than {worse.name}'s"
+        first = f"{split} {one.metric}: {better} by {abs(one.difference):.5f} ({over})."
     return f"{first} {_tested('seeds', one.over_seeds)} {_tested('rows', one.over_rows)}"
 
 

@@ -42,6 +42,6 @@ def _tested(first: Row, others: list[Row], metric: str) -> tuple[Group | None, s
         other = others[adjusted.index(worst)]
         return (
             None,
-            f"{first.group.name} has the best mean, and does not differ from {other.group.name}: {p_value(worst)}",
+            f"{first.group.name} has the best mean, and cannot be told from {other.group.name}: {p_value(worst)}",
         )
     return first.group, ""
