@@ -15,14 +15,14 @@ from ctr.app.config import matches
 from ctr.app.guide import classes, settings
 from ctr.app.guide.check import check
 from ctr.app.guide.diff import diff
-from ctr.app.guide.groups import WHOLE, group, groups, inherited, listing, target
-from ctr.app.guide.show import show
+from ctr.app.guide.groups import group, groups, inherited, listing, target
+from ctr.app.guide.show import of_the_whole, show
 from ctr.errors import UserError
 from tests.app.compose import tiny_run
 from tests.conftest import ROOT
 
 CHOICES = [(name, choice) for name, one in groups().items() for choice in one.choices]
-PARTS = [(name, choice) for name, choice in CHOICES if groups()[name].package not in (WHOLE, "stages")]
+PARTS = [(name, choice) for name, choice in CHOICES if not of_the_whole(one := groups()[name], one.file(choice))]
 DOCS = (ROOT / "docs/workflow/configs.md").read_text(encoding="utf-8")
 COMMANDS = [
     line.split("  #")[0].strip()
@@ -136,6 +136,12 @@ def test_who_sets_a_key_otherwise_is_told():
     )
     assert settings.experiments("nfm") == ["nfm_frappe", "nfm_frappe_bars"]
     assert "# Set to 128 in experiment/nfm_frappe.\nbatch_size: null\n" in show(["trainer/default"])
+
+
+def test_a_protocol_is_shown_with_all_that_it_pins():
+    shown = show(["trainer/bars"])
+    assert "max_epochs: 100" in shown
+    assert "start: zero  # default: mean" in shown
 
 
 def test_a_whole_config_shows_what_a_bare_command_would_not_have():

@@ -5,7 +5,7 @@ import torch
 
 from ctr.app import start
 from ctr.app.config import build, plain
-from ctr.training import SquaredError
+from ctr.training import LogLoss, SquaredError
 from tests.app.compose import config
 from tests.training.builders import data
 
@@ -40,7 +40,24 @@ def test_without_any_constant_it_says_so_and_zero_changes_nothing():
     assert all(torch.equal(before[name], tensor) for name, tensor in made.state_dict().items())
 
 
-def test_the_regression_task_starts_at_the_mean_and_the_others_at_zero():
+def test_a_paper_s_and_a_benchmark_s_protocol_start_at_zero_and_all_else_at_the_mean():
     starts = {task: config(f"task={task}").start for task in ("regression", "binary", "plus_minus_one")}
-    assert starts == {"regression": "mean", "binary": "zero", "plus_minus_one": "zero"}
+    assert starts == {"regression": "mean", "binary": "mean", "plus_minus_one": "zero"}
     assert config("dataset=movielens_100k", "dataset.root=x").start == "mean"
+    assert config("trainer=bars").start == "zero"
+    assert config("experiment=nfm_frappe", "dataset.root=x").start == "zero"
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.3])
+def test_clicks_start_at_their_rate(rate):
+    objective, labels = LogLoss(reduction="mean"), torch.tensor([1.0, 0.0])
+    logits = torch.full((2,), objective.constant(rate), dtype=torch.float64, requires_grad=True)
+    torch.testing.assert_close(logits.detach().sigmoid(), torch.full((2,), rate, dtype=torch.float64))
+    weights = torch.tensor([rate, 1 - rate])  # of the best constant the loss has no slope
+    objective.loss(logits, labels.double(), weights.double()).backward()
+    assert logits.grad.sum().abs() < 1e-7
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_labels_that_are_all_alike_have_a_finite_constant(rate):
+    assert 10 < abs(LogLoss(reduction="mean").constant(rate)) < 20

@@ -12,6 +12,7 @@ from torch.nn import functional
 from ctr.errors import UserError
 
 Reduction = Literal["mean", "sum"]
+SURE = 1e-6  # labels that are all alike make a constant no surer than that
 
 
 class Objective(Protocol):
@@ -51,7 +52,8 @@ class LogLoss:
         return logits.sigmoid()
 
     def constant(self, mean_label: float) -> float:
-        return math.log(mean_label) - math.log1p(-mean_label)
+        rate = min(max(mean_label, SURE), 1 - SURE)
+        return math.log(rate) - math.log1p(-rate)
 
 
 class SquaredError:

@@ -16,7 +16,7 @@ from ctr.app.guide import classes, notes, pages
 from ctr.errors import UserError, nearest
 
 CONFIGS = Path(__file__).parents[4] / "configs"
-WHOLE = "_global_"  # of files that set keys of the whole config
+WHOLE = "_global_"  # of groups whose files set keys of the whole config
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,13 @@ def group(name: str) -> Group:
 
 
 def _package(name: str) -> str:
-    heads = [path.read_text(encoding="utf-8")[:200] for path in (CONFIGS / name).glob("*.yaml")]
-    return WHOLE if any(re.match(r"# @package _global_\b", head) for head in heads) else name.replace("/", ".")
+    files = list((CONFIGS / name).glob("*.yaml"))
+    return WHOLE if files and all(is_whole(path) for path in files) else name.replace("/", ".")
+
+
+def is_whole(path: Path) -> bool:
+    """Does a file set keys of the whole config, rather than its group's part of it?"""
+    return re.match(r"# @package _global_\b", path.read_text(encoding="utf-8")) is not None
 
 
 def read(path: Path) -> Any:

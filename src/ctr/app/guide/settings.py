@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from ctr.app.guide import notes
-from ctr.app.guide.groups import WHOLE, Group, group, groups, read
+from ctr.app.guide.groups import Group, group, groups, is_whole, read
 
 MOST = 4  # files that are named one by one
 
@@ -22,13 +22,13 @@ def elsewhere(chosen: Group, choice: str, key: str) -> str:
 @cache
 def _for_the_whole() -> dict[str, Mapping[str, Any]]:
     """The files that set keys of the whole config, by group and choice."""
-    every = [one for one in groups().values() if one.package == WHOLE]
-    return {f"{one.name}/{choice}": read(one.file(choice)) or {} for one in every for choice in one.choices}
+    every = {f"{one.name}/{choice}": one.file(choice) for one in groups().values() for choice in one.choices}
+    return {name: read(path) or {} for name, path in every.items() if is_whole(path)}
 
 
 def _set_by(chosen: Group, choice: str, key: str) -> Iterator[tuple[str, Any]]:
     for name, content in _for_the_whole().items():
-        if _choice_of(content, chosen) == choice:
+        if _choice_of(content, chosen) == choice and not name.startswith(f"{chosen.name}/"):
             node: Any = content
             for part in [*chosen.package.split("."), key]:
                 node = node.get(part) if isinstance(node, Mapping) else None
