@@ -16,7 +16,7 @@ from ctr.app.report.drawing import apart
 from ctr.app.report.predictions import NUM_BINS, summarise
 from ctr.app.report.settings import independent
 from ctr.app.report.sweep import FOOT, axis
-from ctr.app.results import Result, short
+from ctr.app.results import Result
 from ctr.errors import UserError
 from ctr.metrics import Predictions
 
@@ -163,10 +163,6 @@ def test_of_two_classes_that_go_together_one_stays():
     optimizer, schedule = ["Adam", "Adam", "FTRL"], ["Plateau", "Plateau", "Constant"]
     settings = {"model._target_": ["FM", "NFM", "NFM"], "a._target_": optimizer, "b._target_": schedule}
     assert independent(settings) == ({key: settings[key] for key in list(settings)[:2]}, ["b._target_"])
-
-
-def test_a_key_is_called_by_its_shortest_own_end():
-    assert short(["a.lr", "b.lr", "b.dim"]) == {"a.lr": "a.lr", "b.lr": "b.lr", "b.dim": "dim"}
 
 
 def test_labels_that_would_meet_are_moved_apart_and_stay_below_the_top():
