@@ -42,7 +42,7 @@ def test_a_tuned_model_on_frappe_starts_from_what_bars_publishes():
     sweep = reading.read("frappe_tuned")
     assert {member.name for member in sweep.members} >= {"fm", "dnn", "deepfm", "nfm", "dcnv2", "finalmlp"}
     for member in sweep.members:
-        assert f"experiment={member.name}_frappe_bars" in member.overrides
+        assert member.overrides[:2] == ("precision=bf16", f"experiment={member.name}_frappe_bars")
     assert sweep.start
     assert set(sweep.seeds).isdisjoint({1, 2, 3, 4, 5})
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from ctr.app import claim
 from ctr.app.composed import compose, plain
 from ctr.app.config import check_root, problems
-from ctr.app.guide.groups import CONFIGS, WHOLE, Group, group, groups, read, target
+from ctr.app.guide.groups import CONFIGS, WHOLE, Group, group, groups, is_whole, read, target
 from ctr.errors import UserError
 
 
@@ -69,8 +69,7 @@ def _group_of(path: Path, content: dict[Any, Any]) -> Group:
     resolved = path.resolve()
     if resolved.is_relative_to(CONFIGS) and resolved.parent != CONFIGS:
         return group(resolved.parent.relative_to(CONFIGS).as_posix())
-    first = path.read_text(encoding="utf-8").lstrip()
-    if first.startswith(f"# @package {WHOLE}"):
+    if is_whole(path):
         return group("experiment")
     named = str(content.get("_target_", ""))
     parents = {entry for entry in content.get("defaults", []) if isinstance(entry, str)}

@@ -77,7 +77,7 @@ def _package(name: str) -> str:
 
 def is_whole(path: Path) -> bool:
     """Does a file set keys of the whole config, rather than its group's part of it?"""
-    return re.match(r"# @package _global_\b", path.read_text(encoding="utf-8")) is not None
+    return path.read_text(encoding="utf-8").lstrip().startswith(f"# @package {WHOLE}")
 
 
 def read(path: Path) -> Any:

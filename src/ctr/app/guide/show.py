@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from ctr.app.guide import classes, notes, pages, settings
-from ctr.app.guide.groups import WHOLE, Group, group, inherited, is_whole, read, target
+from ctr.app.guide.groups import Group, group, inherited, is_whole, read, target
 from ctr.errors import UserError
 
 WIDTH = 100
@@ -33,7 +33,7 @@ def show(words: Sequence[str]) -> str:
 
 def of_the_whole(chosen: Group, path: Path) -> bool:
     """Is the choice shown as a whole config, rather than as its part of one?"""
-    return chosen.package in (WHOLE, "stages") or is_whole(path)
+    return chosen.package == "stages" or is_whole(path)
 
 
 def part(chosen: Group, choice: str) -> str:
