@@ -43,8 +43,11 @@ class HashedPairs(nn.Module):
         nn.init.zeros_(self.table.weight)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:
-        buckets = pair_buckets(ids[:, self.left], ids[:, self.right], len(self.table.weight))  # (B, P)
-        return lookup_sum(self.table.weight, buckets, values[:, self.left] * values[:, self.right])
+        return lookup_sum(self.table.weight, self.buckets(ids), values[:, self.left] * values[:, self.right])
+
+    def buckets(self, ids: Tensor) -> Tensor:
+        """Where the weight of each pair is: (B, S) -> (B, P)."""
+        return pair_buckets(ids[:, self.left], ids[:, self.right], len(self.table.weight))
 
     def extra_repr(self) -> str:
         return f"num_pairs={len(self.left)}"

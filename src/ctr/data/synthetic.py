@@ -79,7 +79,7 @@ class Synthetic:
 
     def _tokens(self, random: np.random.Generator) -> np.ndarray:
         """(N, F) int64: token numbers, 0 the most frequent."""
-        chances = np.arange(1, self.vocabulary + 1) ** -self.zipf
+        chances = np.arange(1.0, self.vocabulary + 1) ** -self.zipf
         cumulative = np.cumsum(chances / chances.sum())
         draws = random.random((sum(self.num_rows.values()), self.num_fields))
         return np.minimum(np.searchsorted(cumulative, draws), self.vocabulary - 1)

@@ -18,6 +18,8 @@ ADDITIVE = [
     ("fmfm", {"weights": "matrix"}),
     ("ffm", {}),
     ("ffm", {"normalize": True, "linear": False}),
+    ("afm", {}),
+    ("poly2", {"num_buckets": 50}),
 ]
 IN_PART = [
     ("deepfm", {}),

@@ -8,21 +8,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ctr.blocks import FeatureLinear, FieldAware, WeightedPairs
-from ctr.models import FFM, FM, FMDNN, HOFM, LR, DeepFM, FmFM, FwFM
+from ctr.blocks import FeatureLinear, FieldAware, HashedPairs, WeightedPairs
+from ctr.models import AFM, FFM, FM, FMDNN, HOFM, LR, DeepFM, FmFM, FwFM, Poly2
 from ctr.schema import FeatureSchema
 
 
 def has_terms(model: nn.Module) -> bool:
     """Has the model a part that is a sum over pairs of features?"""
-    return isinstance(model, (FM, HOFM, DeepFM, FMDNN, FwFM, FmFM, FFM))
+    return isinstance(model, (FM, HOFM, DeepFM, FMDNN, FwFM, FmFM, FFM, AFM, Poly2))
 
 
 def is_additive(model: nn.Module) -> bool:
     """Is its logit w_0 + the first-order terms + the terms of pairs, and nothing else?"""
     if isinstance(model, HOFM):
         return not model.kernels
-    return isinstance(model, (LR, FM, FwFM, FmFM, FFM))
+    return isinstance(model, (LR, FM, FwFM, FmFM, FFM, AFM, Poly2))
 
 
 def first_terms(model: nn.Module, schema: FeatureSchema, ids: Tensor, values: Tensor) -> tuple[float, Tensor]:
@@ -50,6 +50,10 @@ def pair_terms(model: nn.Module, schema: FeatureSchema, ids: Tensor, values: Ten
         terms = _field_aware(model.interaction, schema, model.embedding(ids, x).double())
     elif isinstance(model, (FM, HOFM, DeepFM, FMDNN)):
         terms = _products(model, model.embedding(ids, values).double())
+    elif isinstance(model, AFM):
+        terms = _attended(model, ids, values)
+    elif isinstance(model, Poly2):
+        terms = _hashed(model.crosses, ids, values)
     else:
         raise AssertionError(f"{type(model).__name__} has no terms of pairs")
     return terms.triu(diagonal=1)
@@ -89,3 +93,25 @@ def _field_aware(block: FieldAware, schema: FeatureSchema, xv: Tensor) -> Tensor
     met = vectors[:, slots[:, None], place]  # (B, S, S, D)
     terms: Tensor = (met * met.transpose(1, 2)).sum(dim=-1)
     return terms
+
+
+def _attended(model: AFM, ids: Tensor, values: Tensor) -> Tensor:
+    """a_ij <p, x_i v_i * x_j v_j>, with the attention that the row gives its pairs."""
+    left, right = model.pairs(model.embedding(ids, values).to(model.head.weight.dtype))  # (B, P, D)
+    used = model.pairs(values != 0)  # (B, P)
+    met = left * right
+    terms = model.attention.weights(met, used[0] & used[1]).double() * model.head(met).squeeze(-1).double()
+    return _square(terms, model.pairs.left, model.pairs.right, values.shape[1])
+
+
+def _hashed(block: HashedPairs, ids: Tensor, values: Tensor) -> Tensor:
+    """w_{h(i,j)} x_i x_j."""
+    weights = block.table(block.buckets(ids)).squeeze(-1).double()  # (B, P)
+    return _square(weights * values[:, block.left] * values[:, block.right], block.left, block.right, values.shape[1])
+
+
+def _square(terms: Tensor, left: Tensor, right: Tensor, num: int) -> Tensor:
+    """(B, P) of the pairs left < right -> (B, num, num)."""
+    square = terms.new_zeros(len(terms), num, num)
+    square[:, left, right] = terms
+    return square
