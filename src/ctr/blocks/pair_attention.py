@@ -21,12 +21,11 @@ class PairAttention(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, pairs: Tensor, used: Tensor) -> Tensor:
-        attention = self.dropout(self.weights(pairs, used))
+        attention: Tensor = self.dropout(self.weights(pairs, used))
         return (attention.unsqueeze(-1) * pairs).sum(dim=1)
 
     def weights(self, pairs: Tensor, used: Tensor) -> Tensor:
         """a, (B, P)."""
-        scores = self.score(torch.relu(self.hidden(pairs))).squeeze(-1)  # (B, P)
+        scores: Tensor = self.score(torch.relu(self.hidden(pairs))).squeeze(-1)  # (B, P)
         scores = scores.masked_fill(~used, torch.finfo(scores.dtype).min)  # where no pair is used, all z are 0
-        attention: Tensor = scores.softmax(dim=-1)
-        return attention
+        return scores.softmax(dim=-1)
