@@ -19,21 +19,26 @@ Argument = Tensor | np.ndarray | int | float | None
 def call(name: str, *arguments: Argument) -> Any:
     """Tensors and arrays as pointers, whole numbers as int64, others as float; the number of threads comes last."""
     kernel = getattr(load(), name)
-    return kernel(*_converted(*arguments), ctypes.c_int(torch.get_num_threads()))
+    return kernel(*_converted(kernel, *arguments), torch.get_num_threads())
 
 
-def _converted(*arguments: Argument) -> list[Any]:
-    return [_convert(argument) for argument in arguments]
+def _converted(kernel: Any, *arguments: Argument) -> list[int | float | None]:
+    """What ctypes turns into C by the types of the kernel's parameters, which its first call tells it."""
+    if kernel.argtypes is None:
+        kernel.argtypes = [_kind(argument) for argument in arguments]
+    return [_plain(argument) for argument in arguments]
 
 
-def _convert(argument: Argument) -> Any:
-    if argument is None:
-        return ctypes.c_void_p(None)
-    if isinstance(argument, Tensor):
-        return ctypes.c_void_p(argument.data_ptr())
-    if isinstance(argument, np.ndarray):
-        return ctypes.c_void_p(argument.ctypes.data)
-    return ctypes.c_int64(argument) if isinstance(argument, int) else ctypes.c_float(argument)
+def _kind(argument: Argument) -> type[Any]:
+    if isinstance(argument, int):
+        return ctypes.c_int64
+    return ctypes.c_float if isinstance(argument, float) else ctypes.c_void_p
+
+
+def _plain(argument: Argument) -> int | float | None:
+    if argument is None or isinstance(argument, (int, float)):
+        return argument
+    return argument.data_ptr() if isinstance(argument, Tensor) else argument.ctypes.data
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ def distinct(ids: Tensor) -> tuple[Tensor, Tensor, Occurrences]:
     starts, order = torch.empty(n + 1, dtype=torch.int32), torch.empty(n, dtype=torch.int32)
     kernel = load().distinct
     kernel.restype = ctypes.c_int64
-    found = kernel(*_converted(ids, n, rows, local, starts, order, _expected))
+    found: int = kernel(*_converted(kernel, ids, n, rows, local, starts, order, _expected))
     _expected = max(4096, found)
     return rows[:found], local, Occurrences(starts[: found + 1], order)
 
@@ -64,7 +69,8 @@ def occurrences(ids: Tensor, num_rows: int) -> Occurrences:
     """Of each of `num_rows` rows."""
     wide = ids.to(torch.int64)
     starts, order = torch.empty(num_rows + 1, dtype=torch.int32), torch.empty(ids.numel(), dtype=torch.int32)
-    load().occurrences(*_converted(wide, wide.numel(), num_rows, starts, order))
+    kernel = load().occurrences
+    kernel(*_converted(kernel, wide, wide.numel(), num_rows, starts, order))
     return Occurrences(starts, order)
 
 

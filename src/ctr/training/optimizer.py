@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -128,20 +128,16 @@ class GroupedOptimizer:
 def _row_tables(model: nn.Module, make: TableOptimizer, groups: list[Group]) -> Iterator[Table]:
     """The tables of the model that this optimizer trains by their rows: all, if they have many, or none. Renumbered ids
     must mean the same to each of them."""
-    tables = {
-        f"{name}.weight": cast(nn.Parameter, m.weight)
-        for name, m in model.named_modules()
-        if isinstance(m, nn.Embedding)
-    }
-    if len({len(weight) for weight in tables.values()}) != 1 or any(
+    tables = {f"{name}.weight": m for name, m in model.named_modules() if isinstance(m, nn.Embedding)}
+    if len({len(module.weight) for module in tables.values()}) != 1 or any(
         getattr(m, "reads_ids", False) for m in model.modules()
     ):
         return  # a block that looks at the ids themselves, as hashed crosses do, would see other numbers
     settings = {group.name: group for group in groups}
-    for name, weight in tables.items():
+    for name, module in tables.items():
         group = settings[group_of(name)]
-        if len(weight) > make.dense_up_to:
-            yield Table(name, weight, make.rule(), group.name, group.lr, group.l2, make.momentum)
+        if len(module.weight) > make.dense_up_to:
+            yield Table(name, module, make.rule(), group.name, group.lr, group.l2, make.momentum)
 
 
 def _grad(parameter: nn.Parameter) -> Tensor:

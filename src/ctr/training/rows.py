@@ -7,13 +7,13 @@ of the touched rows, duplicates summed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from ctr import native
 from ctr.native import calls
@@ -25,21 +25,23 @@ from ctr.training.rules import Rule, States
 
 @dataclass
 class Table:
-    """A table (N, D) that is trained by its rows."""
+    """The table (N, D) of a module that is trained by its rows."""
 
     name: str
-    weight: nn.Parameter
+    module: nn.Embedding
     rule: Rule
     group: str
     lr: float
     l2: float
     momentum: bool = False
+    weight: nn.Parameter = field(init=False)
     states: States = field(init=False)
     trained: bool = field(init=False)  # or frozen, and only read
     idle: Idle = field(init=False)
     batch: Tensor = field(init=False)  # (U, D) the rows of the batch, a leaf of autograd
 
     def __post_init__(self) -> None:
+        self.weight = cast(nn.Parameter, self.module.weight)
         self.trained = self.weight.requires_grad
         self.states = self.rule.states(self.weight.data, self.lr) if self.trained else {}
         self.idle = Idle(self.weight.data, self.rule, self.l2, self.momentum, self.trained)
@@ -69,8 +71,20 @@ class RowTables:
             for table in self.tables:
                 table.idle.catch_up(table.weight.data, table.states, self.rows)
                 table.batch = gather(table.weight.data, self.rows).requires_grad_(table.trained)
-        weights = {table.name: table.batch for table in self.tables}
-        return cast(Tensor, functional_call(model, weights, (local, values)))
+        with self._of_the_batch():
+            return cast(Tensor, model(local, values))
+
+    @contextmanager
+    def _of_the_batch(self) -> Iterator[None]:
+        """Inside, the modules have the batch's rows for a table: what torch.func.functional_call does, which walks
+        through the whole model to find them, in every step."""
+        for table in self.tables:
+            table.module._parameters["weight"] = cast(nn.Parameter, table.batch)
+        try:
+            yield
+        finally:
+            for table in self.tables:
+                table.module._parameters["weight"] = table.weight
 
     def add_l2(self) -> None:
         """To the gradients of the batch's rows; the other rows get theirs when they are next touched."""

@@ -85,7 +85,10 @@ class LazyAdagrad:
             raise UserError("row-wise Adagrad has no dense form: set dense_up_to=0")
 
     def dense(self, groups: ParamGroups) -> torch.optim.Optimizer:
-        return torch.optim.Adagrad(groups, lr=self.lr, initial_accumulator_value=self.initial, eps=self.eps)
+        fused = all(p.device.type == "cpu" for group in groups for p in group["params"])  # it has no other kernel
+        return torch.optim.Adagrad(
+            groups, lr=self.lr, initial_accumulator_value=self.initial, eps=self.eps, fused=fused
+        )
 
     def rule(self) -> Rule:
         return (RowwiseAdagradRule if self.rowwise else AdagradRule)(self.initial, self.eps)

@@ -230,7 +230,8 @@ class Trainer:
         self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress, watch: Watch
     ) -> None:
         """One update, unless the watch finds that loss or gradients are not finite."""
-        model.train()
+        if not model.training:  # since an evaluation; to walk through all modules in every step takes time
+            model.train()
         with phase("forward"):
             with autocast(self.device, self.precision):
                 logits = optimizer.forward(model, batch.ids, batch.values)
