@@ -1,5 +1,8 @@
 """start=mean: the first predictions are the mean label, wherever a model has a constant."""
 
+import copy
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -7,16 +10,40 @@ from ctr.app import start
 from ctr.app.config import build, plain
 from ctr.training import LogLoss, SquaredError
 from tests.app.compose import config
+from tests.conftest import ROOT
 from tests.training.builders import data
 
 OBJECTIVE = SquaredError(reduction="mean", plus_minus_one=False, clip=True)
+MODELS = sorted(path.stem for path in Path(ROOT, "configs", "model").glob("*.yaml"))
+ADDED = ["lr", "fm", "hofm", "ffm", "fmfm", "poly2", "afm"]  # models which add first-order weights to the logit
+ADDED += ["wide_deep", "lr_dnn", "fm_dnn", "deepfm", "nfm", "xdeepfm", "fibinet"]
+SWITCHES = [
+    ("fwfm", "model.first_order=FeLV"),
+    ("fwfm", "model.first_order=LW"),
+    ("deepfm", "model.bias=true"),
+    ("deepfm", "model.weigh_logits=true"),
+    ("deepfm", "model.fm_output=vector"),
+    ("xdeepfm", "model.hidden_dims=[]"),
+    ("finalnet", "model.second_hidden_dims=[]"),
+    ("nfm", "model.bias=false", "model.head_bias=true"),
+]
 
 
 def model(*overrides: str):
     return build(plain(config(*overrides))["model"], (), "model", schema=data().schema)
 
 
-@pytest.mark.parametrize("name", ["lr", "fm", "deepfm", "nfm", "wide_deep"])
+@pytest.mark.parametrize("words", [(name,) for name in MODELS] + SWITCHES, ids="-".join)
+def test_every_logit_of_every_model_moves_to_the_mean_label(words):
+    made, batch = model(f"model={words[0]}", *words[1:]).eval(), data().rows("valid")
+    with torch.no_grad():
+        before = made(batch.ids, batch.values)
+    assert "starts at" in start.at("mean", made, OBJECTIVE, data())
+    moved = made(batch.ids, batch.values) - before
+    torch.testing.assert_close(moved, torch.full((len(batch),), data().mean_label), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["lr", "fm", "deepfm", "nfm", "wide_deep", "fnn", "finalnet"])
 def test_a_model_without_weights_starts_with_the_mean_label(name):
     made, batch = model(f"model={name}"), data().rows("valid")
     with torch.no_grad():
@@ -26,10 +53,40 @@ def test_a_model_without_weights_starts_with_the_mean_label(name):
     torch.testing.assert_close(made.eval()(batch.ids, batch.values), torch.full((len(batch),), data().mean_label))
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_nothing_else_of_the_model_has_changed(name):
+    made = model(f"model={name}").train()
+    before = copy.deepcopy(made.state_dict())
+    constants = {id(parameter) for parameter in start.constants(made, data().schema)}
+    assert start.adds_linear(made, data().schema) == (name in ADDED)
+    start.at("mean", made, OBJECTIVE, data())
+    assert all(module.training for module in made.modules())
+    named = {key: id(parameter) for key, parameter in made.named_parameters()}
+    assert all(
+        torch.equal(before[key], value) for key, value in made.state_dict().items() if named.get(key) not in constants
+    )
+
+
 def test_without_w_0_it_is_the_bias_of_the_head():
     made = model("model=dnn")
     start.at("mean", made, OBJECTIVE, data())
     assert made.head.bias.item() == pytest.approx(data().mean_label)
+
+
+@pytest.mark.parametrize("name", ["deepfm", "nfm", "xdeepfm"])
+def test_first_order_weights_from_an_earlier_stage_have_its_constant_in_them(name):
+    made = model(f"model={name}")
+    before = copy.deepcopy(made.state_dict())
+    assert start.at("mean", made, OBJECTIVE, data(), trained=["linear", "embedding"]) == ""
+    assert all(torch.equal(before[key], value) for key, value in made.state_dict().items())
+    assert "starts at" in start.at("mean", made, OBJECTIVE, data(), trained=["embedding"])
+
+
+def test_where_they_are_a_networks_input_they_have_not():
+    made = model("model=fnn")
+    assert "starts at" in start.at("mean", made, OBJECTIVE, data(), trained=["linear", "embedding"])
+    assert made.head.bias.item() == pytest.approx(data().mean_label)
+    assert made.linear.bias.item() == 0
 
 
 def test_without_any_constant_it_says_so_and_zero_changes_nothing():

@@ -57,7 +57,8 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         for name, stage in own.items():
             torch.manual_seed(config["seed"])
             model: nn.Module = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
-            begun = start.at(config["start"], model, trainers[name].objective, data)
+            handed_on = (stage.get("warm_start") or {}).get("modules", ())
+            begun = start.at(config["start"], model, trainers[name].objective, data, handed_on)
             _warm_start(model, stage, config["stages"], out, data.schema)
             console.print(f"stage {name}: {summary.model_line(model)}{begun}", soft_wrap=True, highlight=False)
             board.begin(out / name, config, name, model, data.schema)

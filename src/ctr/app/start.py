@@ -2,22 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ctr.batch import DataModule
+from ctr.blocks import FeatureLinear
+from ctr.schema import FeatureSchema
 from ctr.training.objective import Objective
 
+MOVES = (1.0, -2.0)  # by which a parameter is moved to see whether the logits go along
+NUM_ROWS = 8
 
-def at(what: str, model: nn.Module, objective: Objective, data: DataModule) -> str:
-    """`mean`: w_0, or where the model has none the last layer's bias, starts at the constant that is best for the mean
-    label of train. `zero`: it stays as the model has it. Returns what to say of it."""
-    if what == "zero":
+
+def at(what: str, model: nn.Module, objective: Objective, data: DataModule, trained: Collection[str] = ()) -> str:
+    """`mean`: the model's constant starts at what is best for the mean label of train. `zero`: it stays as the model
+    has it. So it does where the model adds first-order weights that are among the `trained` blocks, those that start
+    from an earlier stage: that stage's constant is in them. Returns what to say of it."""
+    if what == "zero" or ("linear" in trained and adds_linear(model, data.schema)):
         return ""
-    found = [getattr(getattr(model, block, None), "bias", None) for block in ("linear", "head")]
-    parameters = [bias for bias in found if isinstance(bias, nn.Parameter)]
+    parameters = constants(model, data.schema)
     if not parameters:
-        return f"; {type(model).__name__} has neither w_0 nor a bias in its head, so that start=mean changes nothing"
+        return f"; {type(model).__name__} has no parameter that is added to every logit: start=mean changes nothing"
     with torch.no_grad():
-        parameters[0].fill_(constant := objective.constant(data.mean_label))
+        for parameter in parameters:
+            parameter.fill_(constant := objective.constant(data.mean_label))
     return f"; its constant starts at {constant:.4g}"
+
+
+def constants(model: nn.Module, schema: FeatureSchema) -> list[nn.Parameter]:
+    """The parameter of one number that is added to every logit, the first of several: w_0, or the bias of a last layer.
+    Where a model has none, those of which it adds shares that make a whole, as a mean of two parts does."""
+    shares = dict[nn.Parameter, float]()
+    for parameter in model.parameters():
+        if parameter.numel() == 1 and parameter.requires_grad:
+            share = _share(model, schema, parameter.data.view(1))
+            if abs(share - 1) < 1e-3:
+                return [parameter]
+            shares[parameter] = share
+    whole = [parameter for parameter, share in shares.items() if share > 1e-3]
+    return whole if abs(sum(shares[parameter] for parameter in whole) - 1) < 1e-3 else []
+
+
+def adds_linear(model: nn.Module, schema: FeatureSchema) -> bool:
+    """Is the sum of a row's first-order weights added to its logit?"""
+    linear = getattr(model, "linear", None)
+    if not isinstance(linear, FeatureLinear):
+        return False
+    ids = _rows(schema)[0]
+    share = _share(model, schema, linear.weight.table.weight.data.view(-1), ids.unique())
+    return abs(share - linear.select(ids).shape[1]) < 1e-3
+
+
+def _share(model: nn.Module, schema: FeatureSchema, numbers: Tensor, places: Tensor | None = None) -> float:
+    """By how much all logits move when these numbers move by 1; 0 where they do not move alike, or not in proportion.
+    The model is left as it was."""
+    where = torch.arange(len(numbers)) if places is None else places
+    before, training = numbers[where].clone(), {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.no_grad():
+            still, moved = model(*_rows(schema)).double(), []
+            for move in MOVES:
+                numbers[where] = before + move
+                moved.append((model(*_rows(schema)).double() - still) / move)
+    finally:
+        numbers[where] = before
+        for module, was in training.items():
+            module.training = was
+    shares = torch.stack(moved)
+    share = float(shares.mean())
+    return share if float((shares - share).abs().max()) < 1e-3 * max(1.0, abs(share)) else 0.0
+
+
+def _rows(schema: FeatureSchema) -> tuple[Tensor, Tensor]:
+    """Some features of each field, with the value 1: ids and values, (B, S)."""
+    first = torch.tensor([schema.offsets[f] for f in schema.slot_fields])
+    count = torch.tensor([schema.fields[f].num_features for f in schema.slot_fields])
+    ids = first + torch.arange(NUM_ROWS)[:, None] % count
+    return ids, torch.ones(ids.shape)

@@ -13,8 +13,8 @@ class LogitMean(nn.Module):
 
     With `distillation` a training step also lowers sum_k mean_b BCE(sigmoid(y_k), sigmoid(y)), where the mean y is the
     teacher and stands still. A model returns no loss: the gradient of that sum, (sigmoid(y_k) - sigmoid(y)) / B, joins
-    the one which comes back to y_k. So it goes with a log loss that is averaged over the batch, counts every example
-    alike, and is not in the loss that the trainer prints: `needs_log_loss` tells a trainer so.
+    the one which comes back to y_k. So it goes with a log loss that is averaged over the batch, which `needs_log_loss`
+    tells a trainer. It counts every example alike, whatever the weights of rows, and is not in the printed loss.
     """
 
     def __init__(self, *, distillation: bool):

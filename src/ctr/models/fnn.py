@@ -15,7 +15,8 @@ class FNN(nn.Module):
 
     Zhang, Du and Wang, "Deep Learning over Multi-field Categorical Data", ECIR 2016, equations 1 to 4 and 8. All
     of it is fine-tuned. The authors' released code keeps w_0 fixed (`train_w_0: false`) and starts the last layer
-    at zero (`zero_head: true`), so that every first prediction is 1/2; it has two hidden layers, the paper three.
+    at zero (`zero_head: true`), so that every first prediction is the same, 1/2 with `start=zero`; it has two hidden
+    layers, the paper three.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ class GDCN(nn.Module):
     """logit = head([x_L; MLP(x_0)]), x_0 = [e_1; ...; e_F], x_{l+1} = x_0 * (W_l x_l + b_l) * sigmoid(U_l x_l) + x_l.
 
     Wang et al., "Towards Deeper, Lighter and Interpretable Cross Network for CTR Prediction", CIKM 2023, equation 1.
-    That is GDCN-P, `structure: parallel`; GDCN-S, `stacked`, is head(MLP(x_L)). With `hidden_dims: []` the latter is
+    That is GDCN-P, `structure: parallel`; GDCN-S, `stacked`, is head(MLP(x_L)). With `hidden_dims: []` either is
     the cross network alone, GCN. The paper's learnt width for each field (FDO) is left out.
     """
 
@@ -38,7 +38,7 @@ class GDCN(nn.Module):
         in_features = schema.num_fields * embedding_dim
         self.cross = GatedCrossNetwork(in_features, num_cross_layers)
         self.mlp = MLP(in_features, hidden_dims, activation=activation, dropout=dropout, batch_norm=batch_norm)
-        self.parallel = structure == "parallel"
+        self.parallel = structure == "parallel" and bool(hidden_dims)
         self.head = xavier_linear(self.mlp.out_features + (in_features if self.parallel else 0), 1)
 
     def forward(self, ids: Tensor, values: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ class WideDeep(nn.Module):
     by hashing. [] crosses none: so are the NFM paper's and BARS's Wide & Deep, and the DeepFM paper's LR & DNN
     (lr_dnn.yaml). b is w_0 (`bias`) or the last layer's (`head_bias`, as in FuxiCTR). The authors train the wide part
     by FTRL and the deep part by AdaGrad. `linear_fields` and `deep_fields` name the fields that x and the network take,
-    null for all; `weigh_logits` learns a weight for each part.
+    null for all; the crosses are of the fields that `crosses` names. `weigh_logits` learns a weight for each part.
     """
 
     def __init__(
