@@ -17,11 +17,9 @@ class HOFM(nn.Module):
 
     def __init__(self, schema: FeatureSchema, *, embedding_dim: int, init_std: float, bias: bool, order: int):
         super().__init__()
-        if not 2 <= order <= max(2, schema.num_slots):
-            slots = f"{schema.num_slots} slot{'s' * (schema.num_slots > 1)}"
-            raise UserError(
-                f"order must be from 2 to {max(2, schema.num_slots)}, an example has {slots}; found {order}"
-            )
+        most = max(2, schema.num_slots)
+        if not 2 <= order <= most:
+            raise UserError(f"order must be from 2 to {most}, the slots of an example; found {order}")
         self.linear = FeatureLinear(schema, bias=bias)
         self.embedding = FeatureEmbedding(schema, embedding_dim, init_std=init_std)
         self.interaction = FMInteraction()
