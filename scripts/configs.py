@@ -19,7 +19,7 @@ from ctr.errors import UserError
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="ls|show|diff|check|draw")
+    commands = parser.add_subparsers(required=True, metavar="ls|show|diff|check|draw")
     ls = commands.add_parser("ls", help="the groups and their choices")
     ls.add_argument("group", nargs="?", help="one group, with a line about each choice")
     show = commands.add_parser("show", help="a choice explained, or a whole config")
@@ -35,9 +35,18 @@ def main() -> None:
     draw.add_argument("--out", type=Path, help="the file; the terminal by default")
     draw.add_argument("--format", choices=["svg", "mermaid", "table"], help="by default what --out ends with, or table")
     for one in (check, draw):
-        one.add_argument("--trust", nargs="*", default=[], help="packages of your own whose classes are named")
-    arguments = parser.parse_args()
-    {"ls": _ls, "show": _show, "diff": _diff, "check": _check, "draw": _draw}[arguments.command](arguments)
+        one.add_argument(
+            "--trust",
+            action="append",
+            default=[],
+            help="a package of your own whose classes are named; may be repeated",
+        )
+    for one, act in ((ls, _ls), (show, _show), (diff, _diff), (check, _check), (draw, _draw)):
+        one.set_defaults(act=act)
+    said = commands.choices.get(sys.argv[1] if len(sys.argv) > 1 else "")
+    # a parser of commands takes no options between words, but that of one command does
+    arguments = said.parse_intermixed_args(sys.argv[2:]) if said else parser.parse_args()
+    arguments.act(arguments)
 
 
 def _ls(arguments: argparse.Namespace) -> None:

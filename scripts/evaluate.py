@@ -13,11 +13,14 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", choices=["train", "valid", "test"], default="test")
     parser.add_argument(
-        "--trust", nargs="*", default=[], help="packages of your own whose classes the run's config names"
+        "--trust",
+        action="append",
+        default=[],
+        help="a package of your own whose classes the run's config names; may be repeated",
     )
     parser.add_argument("--device", help="where to evaluate, if not where it was trained")
     parser.add_argument("overrides", nargs="*", help="where its data are now, such as dataset.root=elsewhere")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
 
     from ctr.app import restore, run_folder
 

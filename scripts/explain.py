@@ -24,9 +24,14 @@ def main() -> None:
     parser.add_argument("--nearest", nargs="+", default=[], metavar="FIELD=TOKEN", help="or a feature id")
     parser.add_argument("--count", type=int, default=10, help="how many nearest ones")
     parser.add_argument("--out", type=Path, help="where to write; explain/ beside the runs by default")
-    parser.add_argument("--trust", nargs="*", default=[], help="packages of your own whose classes a config names")
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        help="a package of your own whose classes a config names; may be repeated",
+    )
     parser.add_argument("--device", help="where to evaluate, if not where it was trained")
-    arguments = vars(parser.parse_args())
+    arguments = vars(parser.parse_intermixed_args())
 
     from ctr.app.explain.command import Request, explain
 

@@ -16,8 +16,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the page; report.html in the first of the folders by default")
     parser.add_argument("--split", choices=["valid", "test"], default="valid", help="whose rows to predict")
     parser.add_argument("--no-predictions", action="store_true", help="where the data are not at hand: no calibration")
-    parser.add_argument("--trust", nargs="*", default=[], help="packages of your own whose classes the configs name")
-    arguments = parser.parse_args()
+    parser.add_argument(
+        "--trust",
+        action="append",
+        default=[],
+        help="a package of your own whose classes the configs name; may be repeated",
+    )
+    arguments = parser.parse_intermixed_args()
 
     from ctr.app.report.page import NAME, Request, write
 

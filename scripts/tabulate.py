@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--split", choices=["valid", "test"], default="test")
     parser.add_argument("--metrics", default="", help="such as auc,log_loss, or all; the first two by default")
     parser.add_argument("--format", choices=["text", "markdown", "latex", "csv", "html"], default="text")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
 
     from ctr.app import grids, tables
 

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--retry", action="store_true", help="try failed trials once more")
     parser.add_argument("--report", action="store_true", help="write the report of what has run; run nothing")
     parser.add_argument("--list", action="store_true", help="tell which sweeps there are; run nothing")
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     if importlib.util.find_spec("optuna") is None:
         raise UserError("tuning needs Optuna: pip install 'ctr-workbench[tune]', or pip install 'optuna>=4'")
 

@@ -6,6 +6,7 @@ import runpy
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -21,8 +22,10 @@ TEXTS = {
         "README.md",
         "CONTRIBUTING.md",
         "docs/data.md",
+        "docs/own_model.md",
         "docs/performance.md",
         "docs/results/README.md",
+        "docs/training.md",
         "docs/workflow/multirun.md",
         "docs/workflow/one_pass.md",
         "docs/workflow/tensorboard.md",
@@ -69,7 +72,7 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
 
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
-    """What stands for the README's <run>, <prepared>, my_data, <folder>, outputs."""
+    """What stands for the texts' <run>, <prepared>, my_data, <folder>, outputs, conf and <mine>."""
     tmp_path = tmp_path_factory.mktemp("readme")
     data = tmp_path / "my_data"
     data.mkdir()
@@ -80,6 +83,9 @@ def places(tmp_path_factory):
     for name in ("run", "other"):
         model = [] if name == "run" else ["model=lr"]
         assert run(["train.py", *TINY, *model, f"hydra.run.dir={tmp_path}/outputs/{name}"]).returncode == 0
+    own = own_model(tmp_path)
+    words = ["--config-dir", str(own), "model=mine", "trust=[my_package]", f"hydra.run.dir={tmp_path}/outputs/mine"]
+    assert run(["train.py", *words, *TINY], PYTHONPATH=str(tmp_path)).returncode == 0
     prepared = from_frames(
         *[pd.read_csv(data / f"{split}.csv") for split in SPLITS],
         fields={"user": "categorical"},
@@ -91,7 +97,18 @@ def places(tmp_path_factory):
         "my_data": str(data),
         "<folder>": str(data),
         "outputs": f"{tmp_path}/outputs",
+        "conf": str(own),
+        "<mine>": f"{tmp_path}/outputs/mine",
     }
+
+
+def own_model(folder: Path) -> Path:
+    """The files of docs/own_model.md, each of which begins with its path; returns the folder of configs."""
+    for path, text in re.findall(r"```\w+\n# (\w+/[\w/.]+)\n(.*?)```", TEXTS["docs/own_model.md"], flags=re.S):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text)
+    (folder / "my_package" / "__init__.py").touch()
+    return folder / "conf"
 
 
 @pytest.mark.parametrize("command", PYTHON)
@@ -102,7 +119,7 @@ def test_every_python_command_runs(command, places, tmp_path, request):
     ]
     if "hydra/launcher=joblib" in arguments:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="of the extra `launch`")
-    environment = {}
+    environment = {"PYTHONPATH": str(Path(places["conf"]).parent)} if "my_package" in command else {}
     if "dataset=frappe" in arguments or arguments[-1] == "frappe":
         environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)
     if arguments[0] == "train.py" and "--help" not in arguments:
@@ -154,6 +171,7 @@ def test_every_file_that_the_texts_name_exists():
 
 def test_the_python_of_the_texts_runs():
     blocks = [block for text in TEXTS.values() for block in re.findall(r"```python\n(.*?)```", text, flags=re.S)]
+    blocks = [block for block in blocks if not block.startswith("# my_package")]  # which a command of its text runs
     assert blocks
     for block in blocks:
         frame = pd.DataFrame({"click": [1, 0], "user": ["ann", "bob"], "price": [1.5, 2.0]})

@@ -138,6 +138,15 @@ def test_a_baseline_keeps_no_weights_to_predict_with(tmp_path):
         predict(tmp_path)
 
 
+def test_the_scores_of_a_baseline_are_not_taken_for_those_of_another_run(tmp_path):
+    fit("logistic_regression", tmp_path)
+    before = (tmp_path / "scores.json").read_bytes()
+    for begin in (lambda: tiny_run(tmp_path, "model=fm"), lambda: fit("logistic_regression", tmp_path, "seed=2")):
+        with pytest.raises(UserError, match="holds a finished baseline"):
+            begin()
+    assert (tmp_path / "scores.json").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [

@@ -42,7 +42,7 @@ MISTAKES = [
     (["model._target_=torch.load"], "not allowed"),
     (["precision=fp8"], "one of auto, fp32, bf16"),
     (["device=cuda:99"], "use device=cpu"),
-    (["trainer.monitor=aucc"], "there is no metric 'aucc'"),
+    (["trainer.monitor=aucc"], "did you mean 'auc'"),
     (["trainer.optimizer.lr=1e30"], "the weights were not updated"),
     (["dataset=frappe", "dataset.root=no/such/folder"], "which is no folder"),
     (["dataset=table"], "dataset.fields has no value"),
@@ -67,10 +67,12 @@ def test_a_mistake_ends_in_one_message_and_no_traceback(overrides, message, tmp_
     assert result.returncode == 1
     assert message in result.stderr
     assert "Traceback" not in result.stderr + result.stdout
+    assert "Error executing job" not in result.stderr  # with which Hydra would repeat the whole command
 
 
 def test_a_traceback_is_there_for_those_who_ask():
-    assert "Traceback" in python("train.py", "model=nfmm", HYDRA_FULL_ERROR="1").stderr
+    for mistake in ("model=nfmm", "trainer.monitor=aucc"):
+        assert "Traceback" in python("train.py", *TINY, mistake, HYDRA_FULL_ERROR="1").stderr
 
 
 def test_help_and_config_come_without_importing_torch():
@@ -120,17 +122,16 @@ def test_a_killed_run_goes_on_and_ends_bit_identical(tmp_path):
     assert scores[0] == scores[1]
 
 
+ENDLESS = [*TINY, "trainer.max_steps=100000", "trainer.max_epochs=100000", "trainer.patience=null"]
+
+
 def test_a_terminated_run_saves_its_last_step_and_says_how_to_go_on(tmp_path):
-    command = [
-        sys.executable,
-        "train.py",
-        *TINY,
-        "trainer.max_steps=100000",
-        "trainer.max_epochs=100000",
-        "trainer.patience=null",
-    ]
     process = subprocess.Popen(
-        [*command, f"hydra.run.dir={tmp_path}"], cwd=ROOT, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "train.py", *ENDLESS, f"hydra.run.dir={tmp_path}"],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     wait_for_a_checkpoint(tmp_path / "train" / "checkpoints")
     process.send_signal(signal.SIGTERM)
@@ -138,8 +139,28 @@ def test_a_terminated_run_saves_its_last_step_and_says_how_to_go_on(tmp_path):
     assert process.returncode == 143
     newest = max(int(path.name.removeprefix("step-")) for path in (tmp_path / "train" / "checkpoints").glob("step-*"))
     assert f"stopped at step {newest:,}," in message
-    assert "goes on" in message
+    assert f"the same command with hydra.run.dir={tmp_path} goes on" in message
     assert "Traceback" not in message
+
+
+def test_ctrl_c_names_the_folder_with_which_the_run_goes_on():
+    code = "import signal, sys, runpy; signal.signal(signal.SIGINT, signal.default_int_handler); "  # if it is ignored
+    code += "sys.argv = sys.argv[1:]; runpy.run_path('train.py', run_name='__main__')"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-c", code, "train.py", *ENDLESS],
+        cwd=ROOT,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    next(line for line in process.stdout if line.startswith("epoch   2"))  # which comes after the first checkpoint
+    process.send_signal(signal.SIGINT)
+    message = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    said = re.fullmatch(r"stopped; the same command with hydra.run.dir=(outputs/synthetic/fm/\S+) goes on\n", message)
+    assert said
+    assert (ROOT / said[1] / "train/checkpoints").is_dir()
 
 
 def wait_for_a_checkpoint(folder):
@@ -185,6 +206,24 @@ def test_evaluate_reproduces_the_stored_score_and_says_so(tmp_path):
     stored["test"]["auc"] += 1e-12
     (tmp_path / "scores.json").write_text(json.dumps(stored))
     assert python("scripts/evaluate.py", str(tmp_path)).returncode == 1
+
+
+def test_options_of_a_script_stand_where_one_likes(tmp_path):
+    assert python("train.py", *TINY, f"hydra.run.dir={tmp_path}").returncode == 0
+    for words in (
+        [str(tmp_path), "--split", "valid", "dataset.num_fields=4"],
+        ["--trust", "json", "--trust", "csv", str(tmp_path), "--split", "valid"],
+    ):
+        result = python("scripts/evaluate.py", *words)
+        assert result.returncode == 0, result.stderr
+        assert list(json.loads(result.stdout.split("equal to")[0])) == ["valid"]
+
+
+@pytest.mark.parametrize("script", ["evaluate.py", "explain.py", "report.py"])
+def test_a_trusted_package_does_not_swallow_the_folder(script, tmp_path):
+    result = python(f"scripts/{script}", "--trust", "json", str(tmp_path))
+    assert result.returncode == 1
+    assert str(tmp_path) in result.stderr
 
 
 @pytest.mark.parametrize("script", ["tabulate.py", "evaluate.py"])

@@ -56,6 +56,13 @@ def test_questions_are_answered_without_torch(words):
     assert len(said.splitlines()) > 5
 
 
+def test_options_stand_between_words_and_a_trusted_package_is_one_word(monkeypatch, capsys):
+    said = run_script(monkeypatch, capsys, "draw", "model=fm", "--format", "mermaid", "model.embedding_dim=3")
+    assert said == run_script(monkeypatch, capsys, "draw", "--format=mermaid", "model=fm", "model.embedding_dim=3")
+    page = str(ROOT / "configs/model/nfm.yaml")
+    assert "is right" in run_script(monkeypatch, capsys, "check", "--trust", "json", "--trust", "csv", page)
+
+
 def test_help_comes_without_torch():
     said, heavy = alone("scripts/configs.py", "--help")
     assert "draw model=nfm" in said

@@ -1,14 +1,20 @@
 """The chain: what a run leaves, how stages hand weights on, how runs go on."""
 
+import json
+import shutil
+
 import pytest
 import torch
 import yaml
 
-from ctr.app import run_folder
+from ctr.app import limits, run_folder
+from ctr.app.config import TARGETS
 from ctr.app.restore import restore
 from ctr.errors import UserError
 from ctr.training import checkpoint
+from ctr.training.progress import Progress
 from tests.app.compose import tiny_run
+from tests.conftest import ROOT
 
 
 def best(out, stage):
@@ -109,6 +115,85 @@ def test_a_run_that_goes_on_further_drops_the_scores_of_the_shorter_one(tmp_path
         run_folder.read_scores(tmp_path)
 
 
+def facts(out):
+    """What a refused command must leave as it was."""
+    return [(out / name).read_bytes() for name in (run_folder.CONFIG, run_folder.OVERRIDES, run_folder.SCORES)]
+
+
+@pytest.mark.parametrize(
+    ("limit", "least"),
+    [("max_steps=19", 20), ("max_epochs=2", 3)],  # 8 steps an epoch
+)
+def test_a_limit_below_what_is_made_is_refused_and_nothing_is_overwritten(tmp_path, limit, least):
+    tiny_run(tmp_path, "model=fm")
+    before = facts(tmp_path)
+    name = limit.split("=")[0]
+    with pytest.raises(
+        UserError, match=f"stage train has made 20 steps, .*ended before with {limit}; say {name}={least}"
+    ):
+        tiny_run(tmp_path, "model=fm", f"trainer.{limit}")
+    assert facts(tmp_path) == before
+    tiny_run(tmp_path, "model=fm", f"trainer.{name}={least}")
+
+
+def test_a_patience_that_would_have_ended_the_run_before_is_refused(tmp_path):
+    worse = ["model=fm", "trainer.optimizer.lr=3", "trainer.eval_every=2"]
+    tiny_run(tmp_path, *worse, "trainer.patience=null")
+    improvements = checkpoint.load_newest(tmp_path / "train/checkpoints").meta["progress"]["improvements"]
+    stalled = max(map(len, "".join("+" if better else "-" for better in improvements[:-1]).split("+")))
+    assert stalled >= 1
+    with pytest.raises(UserError, match=f"ended before with patience={stalled}; say patience={stalled + 1} or more"):
+        tiny_run(tmp_path, *worse, f"trainer.patience={stalled}")
+    tiny_run(tmp_path, *worse, f"trainer.patience={stalled + 1}")
+
+
+def test_a_schedule_that_spans_the_training_is_not_stretched_on_the_way(tmp_path):
+    cosine = ["model=fm", "schedule@trainer.schedule=cosine"]
+    tiny_run(tmp_path, *cosine)
+    before = facts(tmp_path)
+    for limit, said in (("max_steps=30", "max_steps=20, and 30"), ("max_epochs=9", "max_epochs=100, and 9")):
+        with pytest.raises(UserError, match=f"begun with {said} would have given .* of ctr.training.Cosine follow"):
+            tiny_run(tmp_path, *cosine, f"trainer.{limit}")
+    assert facts(tmp_path) == before
+    tiny_run(tmp_path, *cosine, "trainer.patience=9")  # no rate asks for it
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/schedule").glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_schedules_of_any_length_are_those_that_do_not_ask_for_it(path):
+    settings = yaml.safe_load(path.read_text())
+    name = settings.pop("_target_")
+    schedule, progress = TARGETS[name](**settings), Progress(step=5, improvements=[True, False])
+    asks = schedule.scale(progress, total_steps=10) != schedule.scale(progress, total_steps=20)
+    assert asks == (name not in limits.ANY_LENGTH)
+
+
+def test_a_stage_is_not_prolonged_under_one_that_has_started_from_it(tmp_path):
+    fnn = ["model=fnn", "model.hidden_dims=[8]"]
+    tiny_run(tmp_path, *fnn)
+    before = facts(tmp_path)
+    with pytest.raises(
+        UserError, match=r"stage train has started from its weights; say stages.pretrain.trainer.max_st"
+    ):
+        tiny_run(tmp_path, *fnn, "trainer.max_steps=30")
+    assert facts(tmp_path) == before
+    tiny_run(tmp_path, *fnn, "trainer.max_steps=30", "stages.pretrain.trainer.max_steps=20")
+    assert [cost["steps"] for cost in run_folder.read_scores(tmp_path)["stages"].values()] == [20, 30]
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_taken_for_one_of_another_config(tmp_path):
+    """As a search leaves its trials."""
+    tiny_run(tmp_path, "model=fm")
+    shutil.rmtree(tmp_path / "train" / "checkpoints")
+    before = facts(tmp_path)
+    with pytest.raises(UserError, match=r"model.embedding_dim: 10 there, 4 now"):
+        tiny_run(tmp_path, "model=fm", "model.embedding_dim=4")
+    assert facts(tmp_path) == before
+    shorter = run_folder.read_config(tmp_path)
+    shorter["trainer"]["max_steps"] = shorter["stages"]["train"]["trainer"]["max_steps"] = 8
+    run_folder.begin(tmp_path, shorter, [])
+    assert not (tmp_path / run_folder.SCORES).exists()
+
+
 def test_the_patience_of_a_schedule_may_not_change_on_the_way(tmp_path):
     tiny_run(tmp_path, "model=fm")
     with pytest.raises(UserError, match=r"trainer.schedule.patience: 1 there, 5 now"):
@@ -143,6 +228,23 @@ def test_restore_gives_back_the_run_and_its_exact_scores(tmp_path):
     stored = run_folder.read_scores(tmp_path)
     for split in ("valid", "test"):
         assert run.trainer.evaluate(run.model, run.data, split).to_json() == stored[split]
+
+
+def test_restore_gives_the_weights_of_the_scores_or_none(tmp_path, capsys):
+    tiny_run(tmp_path, "model=fm")
+    scores = run_folder.read_scores(tmp_path)
+    assert scores["best_step"] == 20
+    folder = tmp_path / "train" / "checkpoints"
+    (checkpoint.step_folder(folder, 20) / "model.safetensors").write_bytes(b"")
+    assert checkpoint.load_best(folder).meta["progress"]["best_step"] == 16  # the best of another moment
+    with pytest.raises(UserError, match=r"best weights, those of step 20, are lost: .*model.safetensors"):
+        restore(tmp_path)
+    (tmp_path / run_folder.SCORES).write_text(json.dumps({**scores, "best_step": 16}))
+    capsys.readouterr()
+    model = restore(tmp_path).model
+    expected = checkpoint.load(checkpoint.step_folder(folder, 16)).model
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in model.state_dict().items())
+    assert capsys.readouterr().err == ""
 
 
 def test_restore_refuses_other_data_and_other_folders(tmp_path):

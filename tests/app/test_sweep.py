@@ -63,6 +63,21 @@ def test_the_command_that_is_given_repeats_a_failure_alone(swept):
     assert record["cause"] in again.stderr
 
 
+def test_it_says_where_the_configs_are(tmp_path):
+    (tmp_path / "own configs" / "experiment").mkdir(parents=True)
+    page = "# @package _global_\ntrainer: {clip_norm: -1}\n"
+    (tmp_path / "own configs" / "experiment" / "mine.yaml").write_text(page)
+    (tmp_path / "more" / "model").mkdir(parents=True)
+    (tmp_path / "more" / "model" / "fm_too.yaml").write_text((ROOT / "configs/model/fm.yaml").read_text())
+    flags = ["--config-dir", str(tmp_path / "own configs"), f"hydra.searchpath=[file://{tmp_path / 'more'}]"]
+    result = sweep(tmp_path / "sweep", *flags, *SHORT, "experiment=mine", "model=fm_too", "seed=1,2")
+    assert result.returncode == 1
+    record = json.loads(next(tmp_path.glob(f"sweep/*seed2/{failures.FAILED}")).read_text())
+    assert "clip_norm must be null or positive" in record["cause"]
+    again = python(*shlex.split(record["command"])[1:])
+    assert record["cause"] in again.stderr
+
+
 def test_another_value_finds_the_runs_that_are_there(swept):
     folder, _ = swept
     before = runs(folder)

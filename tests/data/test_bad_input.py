@@ -2,10 +2,13 @@
 
 import gzip
 import random
+import shlex
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+import yaml
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from pyarrow import parquet
 
 from ctr.errors import UserError
@@ -46,7 +49,7 @@ TEXTS = {
     "label -1": (GOOD + "-1,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'-1'", "task=regression"]),
     "label 0.5": (GOOD + "0.5,ann,3\n", {}, ["column 'label'", "line 4", "0 or 1", "'0.5'"]),
     "an empty label": (GOOD + ",ann,3\n", {}, ["column 'label'", "line 4", "empty", "expected a number"]),
-    "a text label": (GOOD + "yes,ann,3\n", {}, ["column 'label'", "line 4", "expected a finite number", "'yes'"]),
+    "a text label": (GOOD + "yes,ann,3\n", {}, ["column 'label'", "line 4", "finite number", "'yes'", "mend the file"]),
     "a NaN label": (GOOD + "nan,ann,3\n", {"labels": "real"}, ["column 'label'", "line 4", "expected a finite number"]),
     "a label too large": (GOOD + "1e39,ann,3\n", {"labels": "real"}, ["column 'label'", "line 4", "1e39"]),
     "a text number": (GOOD + "1,ann,cheap\n", {}, ["column 'price'", "line 4", "expected a finite number", "'cheap'"]),
@@ -60,9 +63,74 @@ TEXTS = {
     "a header only": ("label,user,price\n", {}, ["split is empty", "at least one row"]),
     "an empty file": ("", {}, ["empty"]),
     "a bad time": (GOOD, {"time": {"column": "user", "format": "unix"}}, ["column 'user'", "line 2", "'ann'"]),
-    "an unmapped label": (GOOD, {"label_values": {"yes": 1}}, ["column 'label'", "line 2", "label_values", "'1'"]),
+    "an unmapped label": (GOOD, {"label_values": {"yes": 1}}, ["line 2", "one of label_values", "give it a number"]),
     "one class": ("label,user,price\n1,a,1\n1,b,2\n", {}, ["column 'label'", "all labels", "are 1", "both classes"]),
 }  # fmt: skip
+
+
+LABELS = {
+    "yes no": "'dataset.label_values={yes: 1, no: 0}'",
+    "off on": "'dataset.label_values={on: 1, off: 0}'",
+    "click click": "'dataset.label_values={click: 1}'",
+    "e a d c b": "'dataset.label_values={e: 1, d: 0, c: 0, b: 0, ...}'",
+    "True False": 'label_values: {"True": 1, "False": 0} in the dataset\'s YAML file',
+    "<=50K >50K": 'label_values: {">50K": 1, "<=50K": 0} in the dataset\'s YAML file',
+    "ja jä": 'label_values: {"jä": 1, "ja": 0} in the dataset\'s YAML file',
+}
+
+
+@pytest.mark.parametrize("labels", ["binary", "real"])
+@pytest.mark.parametrize("texts", LABELS)
+def test_labels_that_are_texts_are_told_of_label_values_and_not_of_leaving_them_out(tmp_path, texts, labels):
+    text = "label,user,price\n" + "".join(f"{label},ann,1\n" for label in [*texts.split(), ""])
+    message = refusal(open_table, tmp_path, text, fields=FIELDS, labels=labels)
+    assert f"expected a finite number; found '{texts.split()[0]}'" in message
+    assert message.endswith(f"these labels are texts: say which number each of them is, as in {LABELS[texts]}")
+    assert "bad_rows" not in message
+
+
+@pytest.mark.parametrize("texts", [texts for texts in LABELS if "..." not in LABELS[texts]])
+def test_the_label_values_that_a_refusal_shows_are_what_hydra_and_yaml_read(tmp_path, texts):
+    example = LABELS[texts]
+    if example.startswith("'"):
+        values = OverridesParser.create().parse_override(example.strip("'")).value()
+    else:
+        values = yaml.safe_load(example.removesuffix(" in the dataset's YAML file"))["label_values"]
+    assert values == {text: int(text == max(texts.split())) for text in texts.split()}
+    text = "label,user,price\n" + "".join(f"{label},ann,1\n" for label in texts.split())
+    if len(values) > 1:
+        data = open_table(tmp_path, text, fields=FIELDS, label_values=values)
+        assert data.rows("train").labels.tolist() == [values[label] for label in texts.split()]
+
+
+@pytest.mark.parametrize("label", ["nan", "x" * 50])
+def test_labels_that_are_no_names_of_anything_are_told_as_ever(tmp_path, label):
+    message = refusal(open_table, tmp_path, f"label,user,price\n{label},ann,1\n", fields=FIELDS)
+    assert "mend the file, or leave such rows out" in message
+
+
+@pytest.mark.parametrize(
+    ("train", "told"),
+    [
+        ("label,user,price\n1,a,0\n0,b,0\n", ["train.csv, column 'price'", "all weights of the train split are 0"]),
+        (
+            "label,user,price\n1,a,0\n0,b,2\n0,c,1\n",
+            ["column 'label'", "column 'price', is above 0 are 0", "both classes"],
+        ),
+        ("label,user,price\n1,a,3\n0,b,0\n0,c,1e-60\n", ["column 'price', is above 0 are 1", "both classes"]),
+    ],
+    ids=["all 0", "no positive", "no negative that 32 bits can weigh"],
+)
+def test_rows_of_train_without_weight_teach_nothing_whatever_valid_weighs(tmp_path, train, told):
+    message = refusal(open_table, tmp_path, train, GOOD, fields={"user": "categorical"}, weight="price")
+    for part in told:
+        assert part in message
+
+
+def test_weights_of_a_regression_need_no_classes(tmp_path):
+    text = "label,user,price\n1,a,0\n0.5,b,2\n"
+    data = open_table(tmp_path, text, fields={"user": "categorical"}, weight="price", labels="real")
+    assert data.rows("train").weights.tolist() == [0, 2]
 
 
 @pytest.mark.parametrize("case", TEXTS)
@@ -194,6 +262,19 @@ def test_a_missing_file_tells_what_is_there(tmp_path, call):
     message = refusal(call, tmp_path, GOOD, train="trian.csv", source="Run get_data.sh.")
     for part in ["no file 'trian.csv' in 'the folder'", "test.", "train.", "valid.", "Run get_data.sh."]:
         assert part in message
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_a_missing_valid_or_test_file_beside_train_tells_how_to_cut_it(tmp_path, split):
+    message = refusal(open_table, tmp_path, GOOD, source="Run get_data.sh.", **{split: "none.csv"})
+    cure = "dataset.valid=null dataset.test=null 'dataset.split={by: random, valid: 0.1, test: 0.1}'"
+    for part in ["no file 'none.csv' in 'the folder'", cure, "Run get_data.sh."]:
+        assert part in message
+    assert "dataset.root" not in message
+    (valid, test, split), parse = shlex.split(cure), OverridesParser.create().parse_override
+    changes = {parse(one).key_or_group.removeprefix("dataset."): parse(one).value() for one in (valid, test, split)}
+    data = open_table(tmp_path, GOOD + "1,eve,2\n" * 18, fields=FIELDS, **changes)
+    assert [len(data.rows(split)) for split in SPLITS] == [16, 2, 2]
 
 
 def packed(header: str, line: str) -> bytes:

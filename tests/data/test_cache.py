@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from ctr.data import Prepared, cache, contents, prepared
 from ctr.data.contents import Contents
@@ -51,7 +52,7 @@ CHANGES = {
     "labels": {"labels": "real"},
     "label values": {"label_values": {"0": 1, "1": 0}},
     "group": {"group": "user"},
-    "weight": {"weight": "label"},
+    "weight": {"weight": "ts"},
     "time": {"time": {"column": "ts", "format": "unix"}},
     "a field less": {"fields": {field: FEW[field] for field in ("row", "user")}},
     "an option": {"fields": FEW | {"user": {"kind": "categorical", "min_count": 2}}},
@@ -313,6 +314,62 @@ def test_a_damaged_header_that_takes_long_to_find_is_told_as_damage(tmp_path, sl
         list(Prepared(root=str(folder), window=2**20).open().loader("train", 4).batches())
 
 
+def bent(path: Path) -> None:
+    """Its last byte, which no header has."""
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_damage_that_takes_long_to_find_is_mended_by_the_same_command(tmp_path, slow, capsys):
+    one = open_rows(tmp_path, TEXT, fields=FEW)
+    whole = {split: one.rows(split) for split in one.splits}
+    bent(one.folder / "test-00000" / "labels.npy")
+    again = open_rows(tmp_path, fields=FEW)
+    told = r"test-00000/labels\.npy is damaged: .* given up: repeat the command, which prepares the data anew"
+    for _ in range(2):  # however often it is asked
+        with pytest.raises(UserError, match=told):
+            list(again.loader("train", 4).batches())
+    assert len(again.encoders()) == len(FEW)  # who has it open goes on
+    capsys.readouterr()
+    data = open_rows(tmp_path, fields=FEW)
+    assert data.folder == one.folder
+    assert "prepared 40 rows" in capsys.readouterr().err
+    assert sum(map(len, data.loader("train", 4).batches())) == 24
+    assert all(same(data.rows(split), whole[split]) for split in whole)
+    assert not list((tmp_path / "cache").glob(".*"))
+    with pytest.raises(UserError, match="is damaged"):
+        list(again.loader("train", 4).batches())
+    assert (data.folder / MANIFEST).is_file()  # what has taken its place is not given up
+
+
+def test_a_folder_that_another_process_gives_up_while_it_is_opened_is_prepared_again(tmp_path, monkeypatch):
+    one = open_rows(tmp_path, TEXT, fields=FEW)
+    whole = {split: one.rows(split) for split in one.splits}
+    found = cache.open_folder
+
+    def meanwhile(folder, *given, **named):
+        monkeypatch.undo()
+        (folder / MANIFEST).unlink()
+        return found(folder, *given, **named)
+
+    monkeypatch.setattr(cache, "open_folder", meanwhile)
+    data = open_rows(tmp_path, fields=FEW)
+    assert all(same(data.rows(split), whole[split]) for split in whole)
+
+
+def test_a_damaged_folder_that_may_not_be_given_up_is_to_be_deleted(tmp_path, slow, monkeypatch):
+    folder = open_rows(tmp_path, TEXT, fields=FEW).folder
+    bent(folder / "test-00000" / "labels.npy")
+    data = open_rows(tmp_path, fields=FEW)
+
+    def forbidden(*given):
+        raise PermissionError("read only")
+
+    monkeypatch.setattr(prepared.os, "replace", forbidden)
+    with pytest.raises(UserError, match=f"is damaged: .* Delete {folder} and repeat the command"):
+        list(data.loader("train", 4).batches())
+
+
 def test_whole_files_that_take_long_to_verify_are_waited_for(tmp_path, slow):
     data = open_rows(tmp_path, TEXT, fields=FEW)
     assert sum(map(len, data.loader("train", 4).batches())) == 24
@@ -340,7 +397,7 @@ def test_a_folder_of_another_format_is_refused(tmp_path):
     folder = open_rows(tmp_path, TEXT).folder
     manifest = json.loads((folder / MANIFEST).read_text())
     (folder / MANIFEST).write_text(json.dumps(manifest | {"format": 99}))
-    with pytest.raises(UserError, match="has the format 99, this version reads 1; prepare it anew"):
+    with pytest.raises(UserError, match="has the format 99, this version reads 2; prepare it anew"):
         Prepared(root=str(folder), window=2**20).open()
 
 
@@ -397,6 +454,33 @@ def test_what_was_staged_of_a_file_that_is_mended_does_not_stay(tmp_path):
         open_rows(tmp_path, TEXT + "2,40,u1,x,1,a,5\n")
     open_rows(tmp_path, TEXT)
     assert not list((tmp_path / "cache").glob(".*.partial"))
+
+
+def test_what_a_killed_removal_left_goes_with_the_next_preparation(tmp_path):
+    one = open_rows(tmp_path, TEXT, fields=FEW)
+    gone = one.folder.with_name(f".{one.folder.name}.gone-1-2")
+    shutil.copytree(one.folder, gone)
+    open_rows(tmp_path)  # of another recipe
+    assert not gone.exists()
+    assert one.folder.exists()
+
+
+def old(partial: Path, days: float) -> None:
+    for path in (partial, *partial.rglob("*")):
+        aged(path, days * 24 * 3600)
+
+
+def test_what_nobody_goes_on_with_is_dropped_when_it_is_old(tmp_path, monkeypatch):
+    partial = cut_off(tmp_path, monkeypatch)
+    old(partial, 6)
+    open_rows(tmp_path, split={"by": "order", "valid": 0.25, "test": 0.25})
+    assert partial.exists()  # it may yet be gone on with
+    old(partial, 8)
+    with FileLock(tmp_path / "cache" / f"{partial.name[1:].removesuffix('.partial')}.lock"):  # its process lives
+        open_rows(tmp_path, split={"by": "order", "valid": 0.3, "test": 0.3})
+        assert partial.exists()
+    open_rows(tmp_path, split={"by": "order", "valid": 0.1, "test": 0.1})
+    assert not partial.exists()
 
 
 def test_a_preparation_killed_at_any_step_leaves_nothing_or_the_data_and_goes_on(tmp_path):

@@ -298,7 +298,8 @@ def test_a_dataset_keeps_a_share_of_its_negatives(tmp_path):
     assert data.negatives_kept == data.manifest["negatives_kept"] == 0.25
     assert data.manifest["rows"]["dropped_negatives"] == 600 - kept
     assert data.manifest["rows"]["read"] == 2000
-    assert f"train keeps 0.25 of its negatives ({600 - kept} rows dropped)" in data.summary
+    told = "where the task predicts probabilities, those of valid and test are corrected for that"
+    assert f"train keeps 0.25 of its negatives ({600 - kept} rows dropped); {told}" in data.summary
     assert row_numbers(open_rows(tmp_path, cache=str(tmp_path / "again"), **changes), "train") == row_numbers(
         data, "train"
     )

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import math
+import re
 from collections import Counter
 from pathlib import Path
 from unittest.mock import patch
@@ -13,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -23,6 +25,7 @@ from ctr.data.prepared import PreparedData
 from ctr.data.readers import text as pieces
 from ctr.errors import UserError
 from ctr.schema import FieldKind
+from tests.conftest import ROOT
 
 SPLITS = ("train", "valid", "test")
 NOTHING = dict.fromkeys(["split", "label_values", "group", "weight", "time", "negatives"])
@@ -126,9 +129,9 @@ def test_a_group_column_may_be_a_field_too(tmp_path):
 
 
 def test_weights_are_kept_and_none_without_a_column(tmp_path):
-    text = "label,user,w\n1,a,0.25\n0,b,0\n"
+    text = "label,user,w\n1,a,0.25\n0,b,0\n0,c,3\n"
     data = open_table(tmp_path, text, weight="w")
-    assert data.rows("train").weights.tolist() == [0.25, 0.0]
+    assert data.rows("train").weights.tolist() == [0.25, 0.0, 3.0]
     assert open_table(tmp_path, text).rows("train").weights is None
     assert open_table(tmp_path, text).rows("train").groups is None
 
@@ -151,6 +154,14 @@ def test_labels_that_are_texts_are_mapped_by_name(tmp_path):
     assert data.rows("train").labels.tolist() == [0, 1]
     data = open_table(tmp_path, text, label_values={"yes": 2.5, "no": -1}, labels="real")
     assert data.rows("train").labels.tolist() == [2.5, -1, 2.5]
+
+
+@pytest.mark.parametrize("text", ["{yes: 1, no: 0}", "{'no': 0, on: 1}", "{true: 1, false: 0}", "{null: 0, 'yes': 1}"])
+def test_texts_that_yaml_reads_as_something_else_are_refused_with_the_reason(tmp_path, text):
+    with pytest.raises(
+        UserError, match=r"(True|None) is none\. YAML reads an unquoted yes, no, .* put quotes around it"
+    ):
+        open_table(tmp_path, "label,user\nyes,a\nno,b\n", label_values=yaml.safe_load(text))
 
 
 def test_a_label_that_the_mapping_lacks_is_no_label(tmp_path):
@@ -485,6 +496,17 @@ def test_the_label_is_no_field(tmp_path):
         open_table(tmp_path, TRAIN, fields={"label": "numeric"})
     with pytest.raises(UserError, match="give the answer away"):
         open_table(tmp_path, TRAIN, fields={"user": {"kind": "categorical", "column": "label"}})
+
+
+def test_the_page_about_data_has_every_key_with_its_default():
+    config = yaml.safe_load((ROOT / "configs/dataset/table.yaml").read_text())
+    keys = (ROOT / "docs/data.md").read_text().split("## Keys")[1].split("## Files")[0]
+    told = {}
+    for row in re.findall(r"^\| (`.*) \| .* \| (.*) \|$", keys, flags=re.M):
+        told |= zip(re.findall(r"`(\w+)`", row[0]), row[1].replace("`", "").split(", "), strict=False)
+    assert told.keys() == config.keys() - {"_target_"}
+    for key in told.keys() - {"root", "cache", "labels", "fields", "source"}:  # told in words
+        assert yaml.safe_load(told[key]) == config[key], key
 
 
 def test_staged_chunks_are_gone_when_the_data_are_there(tmp_path):

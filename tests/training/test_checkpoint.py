@@ -1,6 +1,7 @@
 """A checkpoint is whole or absent: at every crash point, after kills, on a full disk, with damaged files."""
 
 import ast
+import errno
 import itertools
 import os
 import random
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from ctr import disk
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
 from ctr.training import checkpoint
@@ -243,12 +245,50 @@ def test_a_flipped_bit_is_detected_wherever_it_is(tmp_path, name):
     assert step_of(load(path.parent)) == 4
 
 
-def test_with_every_checkpoint_damaged_there_is_none(tmp_path, capsys):
+def test_with_every_checkpoint_damaged_nothing_begins_anew_unasked(tmp_path):
     saved(tmp_path, 3, 4)
     for step in (3, 4):
         truncated(step_folder(tmp_path, step) / "meta.json")
-    assert load_newest(tmp_path) is None
-    assert capsys.readouterr().err.count("warning") == 2
+    with pytest.raises(
+        UserError, match=f"To begin anew, delete {tmp_path} .* or give it another hydra.run.dir"
+    ) as error:
+        load_newest(tmp_path)
+    for step in (3, 4):
+        assert f"{step_folder(tmp_path, step) / 'meta.json'} is not the file that was written" in str(error.value)
+    assert load_newest(tmp_path / "nothing") is None
+
+
+def unreadable(monkeypatch, number: int, name: str) -> None:
+    """As of a network's disk: files of this name give an error that does not tell which it was."""
+    sha256 = disk.sha256
+
+    def fail(path: Path) -> str:
+        if path.name == name:
+            raise OSError(number, os.strerror(number))
+        return sha256(path)
+
+    monkeypatch.setattr(disk, "sha256", fail)
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.EACCES], ids=errno.errorcode.get)
+def test_a_file_that_cannot_be_read_for_now_is_not_taken_for_damaged(tmp_path, monkeypatch, number):
+    saved(tmp_path, 3, 4)
+    unreadable(monkeypatch, number, "model.safetensors")
+    with pytest.raises(OSError, match=os.strerror(number)) as error:
+        load_newest(tmp_path)
+    assert error.value.errno == number
+    assert str(step_folder(tmp_path, 4)) in str(error.value)
+    monkeypatch.undo()
+    assert step_of(load_newest(tmp_path)) == 4
+
+
+def test_a_folder_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(PermissionError, match=str(tmp_path)):
+        load_newest(tmp_path)
 
 
 def test_a_checkpoint_saved_after_a_fall_back_stays_though_damaged_later_ones_lie_there(tmp_path):
@@ -257,6 +297,13 @@ def test_a_checkpoint_saved_after_a_fall_back_stays_though_damaged_later_ones_li
         truncated(step_folder(tmp_path, step) / "model.safetensors")
     saved(tmp_path, 3)
     assert step_of(load_newest(tmp_path)) == 3
+
+
+def test_of_later_checkpoints_only_those_that_are_damaged_are_removed(tmp_path):
+    saved(tmp_path, 1, 8, 9)
+    truncated(step_folder(tmp_path, 9) / "model.safetensors")
+    saved(tmp_path, 3)
+    assert sorted(checkpoint.steps(tmp_path)) == [1, 3, 8]
 
 
 @pytest.mark.parametrize("damage", ["half of it", "missing"])
@@ -333,6 +380,19 @@ def test_the_best_of_a_folder_without_checkpoints_or_evaluations_is_refused(tmp_
     save(tmp_path, 3, at(3, best=None))
     with pytest.raises(UserError, match="stopped before its first evaluation"):
         load_best(tmp_path)
+
+
+def test_the_best_of_a_run_with_scores_is_that_of_their_step_and_no_other(tmp_path, capsys):
+    saved(tmp_path, 1, 3)
+    save(tmp_path, 4, at(4, best=4))
+    truncated(step_folder(tmp_path, 4) / "model.safetensors")
+    assert step_of(load_best(tmp_path), trainer=False) == 1  # what the newest whole one knows
+    assert "going back" in capsys.readouterr().err
+    assert step_of(load_best(tmp_path, 3), trainer=False) == 3
+    assert capsys.readouterr().err == ""  # the newest was not asked
+    for step, reason in ((4, "sha256 differs"), (2, "No such file")):
+        with pytest.raises(DamagedCheckpoint, match=f"those of step {step}, are lost: .*{reason}.* delete {tmp_path}"):
+            load_best(tmp_path, step)
 
 
 def test_a_checkpoint_of_another_schema_is_refused_naming_the_fields_and_both_schemas(tmp_path):

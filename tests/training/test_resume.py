@@ -1,5 +1,6 @@
 """A stopped run, started again in its folder with a new model, is bit for bit the run that was never stopped."""
 
+import errno
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ctr import errors, native
+from ctr import disk, errors, native
 from ctr.batch import Batch
 from ctr.training import Constant, Cosine, LazyAdam, Plateau, checkpoint
 from ctr.training.progress import Progress
@@ -166,6 +167,48 @@ def test_it_does_so_when_the_newest_checkpoint_is_damaged(tmp_path, capsys):
     assert "model.safetensors" in capsys.readouterr().err
     assert differing(straight.state_dict(), again.state_dict()) == []
     assert records(tmp_path / "straight", CLOCK) == records(tmp_path / "again", CLOCK)
+
+
+def test_it_does_so_after_a_start_at_which_its_checkpoints_could_not_be_read(tmp_path, monkeypatch):
+    straight = run(tmp_path / "straight")
+    run(tmp_path / "again", stop=MIDDLE)
+    before = files(tmp_path / "again")
+
+    def fail(path: Path) -> str:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(disk, "sha256", fail)
+        with pytest.raises(OSError, match=os.strerror(errno.ESTALE)):
+            run(tmp_path / "again")
+    assert files(tmp_path / "again") == before
+    assert differing(straight.state_dict(), run(tmp_path / "again").state_dict()) == []
+    assert records(tmp_path / "straight", CLOCK) == records(tmp_path / "again", CLOCK)
+
+
+def test_with_all_checkpoints_damaged_nothing_is_begun_or_removed(tmp_path):
+    run(tmp_path, stop=MIDDLE)
+    for path in (tmp_path / "checkpoints").glob("step-*/model.safetensors"):
+        path.write_bytes(b"")
+    before = files(tmp_path)
+    with pytest.raises(errors.UserError, match=r"no checkpoint in .* is whole"):
+        run(tmp_path)
+    assert files(tmp_path) == before
+
+
+def test_best_weights_that_are_lost_are_trained_again_once_the_folder_is_deleted(tmp_path):
+    settings = {"groups": builders.groups(lr=0.3), "max_epochs": 6}
+    first = model("deepfm")
+    done = fit(trainer(**settings), first, tmp_path)
+    assert done.best_step < done.step
+    folder = tmp_path / "checkpoints"
+    (checkpoint.step_folder(folder, done.best_step) / "model.safetensors").write_bytes(b"")
+    with pytest.raises(errors.UserError, match=f"best weights, those of step {done.best_step}, .* delete {folder}"):
+        fit(trainer(**settings), model("deepfm"), tmp_path)
+    shutil.rmtree(folder)
+    again = model("deepfm")
+    assert fit(trainer(**settings), again, tmp_path).best == done.best
+    assert differing(first.state_dict(), again.state_dict()) == []
 
 
 def test_a_resumed_run_leaves_the_checkpoint_it_began_from_unharmed(tmp_path):

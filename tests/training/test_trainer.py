@@ -359,7 +359,7 @@ def test_compiling_changes_no_score(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "complaint"),
     [
-        ({"metrics": ["auc", "acu"]}, "no metric 'acu'; known are auc"),
+        ({"metrics": ["auc", "acu"]}, "no metric 'acu'; known are auc, .*; did you mean 'auc'"),
         ({"monitor": "accuracy"}, "no metric 'accuracy'"),
         ({"monitor": "calibration"}, "calibration has no better direction"),
         ({"max_epochs": 0}, "max_epochs must be at least 1, found 0"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,12 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ctr.app import run_folder
 from ctr.app.sweep import job
 from ctr.app.sweep.end import to_the_end
 from ctr.errors import Stopped, UserError, nearest
 
-GO_ON = "the same command with hydra.run.dir=<its folder> goes on"
+MENDABLE = (UserError, HydraException, OmegaConfBaseException, OSError)  # by the user, and told without a traceback
 TRACEBACK = "HYDRA_FULL_ERROR"  # set to 1 in the environment to see tracebacks
 
 OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cache=True, replace=True)
@@ -29,17 +30,38 @@ OmegaConf.register_new_resolver("run_id", lambda: secrets.token_hex(3), use_cach
 
 def train(configs: Path) -> None:
     """`train.py`: composes the config from the command line, runs it, and hands a sweep its score."""
+    failed: list[Exception] = []
 
     @hydra.main(version_base="1.3", config_path=str(configs), config_name="train")
     def main(cfg: DictConfig) -> float:
         now = HydraConfig.get()
         if now.mode is RunMode.MULTIRUN:
             return job.run(cfg, now)
+        try:
+            return _run(cfg, Path(now.runtime.output_dir), list(now.overrides.task))
+        except MENDABLE as error:
+            failed.append(error)  # past Hydra, which would repeat the whole command on the way
+            return math.nan
+
+    def whole() -> None:
+        to_the_end(main)
+        if failed:
+            raise failed[0]
+
+    guard(whole)
+
+
+def _run(cfg: DictConfig, out: Path, overrides: list[str]) -> float:
+    """A run, which says how it goes on where it is stopped."""
+    go_on = f"the same command with {run_folder.word(out)} goes on"
+    try:
         from ctr.app import stages  # here, so that --help and tab completion need not import torch
 
-        return stages.run(cfg, Path(now.runtime.output_dir), list(now.overrides.task))
-
-    guard(partial(to_the_end, main))
+        return stages.run(cfg, out, overrides)
+    except Stopped as stopped:
+        raise Stopped(f"{stopped}; {go_on}") from stopped
+    except KeyboardInterrupt as stopped:
+        raise KeyboardInterrupt(go_on) from stopped
 
 
 def guard(main: Callable[[], Any]) -> None:
@@ -52,14 +74,14 @@ def guard(main: Callable[[], Any]) -> None:
         main()
     except BrokenPipeError:  # the reader of our output, such as `| head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (UserError, HydraException, OmegaConfBaseException, OSError) as error:
+    except MENDABLE as error:
         print(f"error: {explain(error)}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print(f"stopped; {GO_ON}", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print("; ".join(["stopped", *map(str, error.args)]), file=sys.stderr)
         sys.exit(130)
     except Stopped as error:
-        print(f"{error}; {GO_ON}", file=sys.stderr)
+        print(error, file=sys.stderr)
         sys.exit(143)
 
 

@@ -33,7 +33,8 @@ def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (),
     """The run in this folder. `overrides` such as `dataset.root=elsewhere` change where its data are; `device`
     evaluates it elsewhere than it was trained.
 
-    Raises UserError where the folder holds no run, or the data are no longer those that it was trained on.
+    Raises UserError where the folder holds no run, or other weights than its scores are of, or the data are no longer
+    those that it was trained on.
     """
     if others := [override for override in overrides if not override.startswith("dataset.")]:
         raise UserError(f"only keys of dataset can be changed, as in dataset.root=elsewhere; found {others[0]}")
@@ -52,7 +53,8 @@ def restore(out: Path, overrides: Sequence[str] = (), trust: Sequence[str] = (),
     check(config, trust)
     machine.settle_as(out)
     data = build(config["dataset"], trust, "dataset").open()
-    best = checkpoint.load_best(out / name / "checkpoints")
+    scores = run_folder.read_scores(out) if (out / run_folder.SCORES).exists() else {}
+    best = checkpoint.load_best(out / name / "checkpoints", scores.get("best_step"))
     snapshot.check_schema(best, data.schema)
     model = build(stage["model"], trust, f"stages.{name}.model", schema=data.schema)
     snapshot.load_weights(model, best)

@@ -13,6 +13,8 @@ import yaml
 from filelock import FileLock, Timeout
 
 from ctr import disk
+from ctr.app import summary
+from ctr.app.words import quoted
 from ctr.errors import UserError
 
 CONFIG, OVERRIDES, SCORES = "config.yaml", "overrides.yaml", "scores.json"
@@ -50,10 +52,23 @@ def wait(out: Path) -> None:
         return
 
 
+def word(out: Path) -> str:
+    """What a command says to have its run in this folder."""
+    shown = str(summary.short(out))
+    return "hydra.run.dir=" + (shown if re.fullmatch(r"[\w./+-]+", shown) else quoted(shown))
+
+
 def begin(out: Path, config: Mapping[str, Any], overrides: list[str]) -> None:
-    """Writes the resolved config. Refuses to go on with a training of another config."""
-    if (out / CONFIG).exists() and any(out.glob("*/checkpoints/step-*")) and not _same(out, config):
-        (out / SCORES).unlink(missing_ok=True)  # they are of the shorter run
+    """Writes the resolved config. Refuses to go on with a training of another config, to take a finished run for one,
+    and limits that would have made another run of what is there."""
+    begun = (out / SCORES).exists() or any(out.glob("*/checkpoints/step-*"))
+    if begun and (out / CONFIG).exists():
+        from ctr.app import limits  # here: the process of a sweep reads folders, and imports no torch
+
+        same = _same(out, config)
+        limits.check(out, read_config(out), config)
+        if not same:
+            (out / SCORES).unlink(missing_ok=True)  # before the config: they are of the run with other limits
     disk.write_text(out / CONFIG, yaml.safe_dump(dict(config), sort_keys=False))
     disk.write_text(out / OVERRIDES, yaml.safe_dump(overrides))
 
@@ -71,9 +86,12 @@ def finished(out: Path, config: Mapping[str, Any]) -> float | None:
 
 def _same(out: Path, config: Mapping[str, Any]) -> bool:
     """Was the run of this folder begun with this config, or with other limits alone? Raises UserError for any other."""
-    before, now = flat(read_config(out)), flat(config)
+    stored = read_config(out)
+    before, now = flat(stored), flat(config)
     changed = [key for key in sorted(before.keys() | now.keys()) if before.get(key) != now.get(key)]
     if differing := [key for key in changed if not MAY_CHANGE.fullmatch(key)]:
+        if "trainer" not in stored:
+            raise UserError(f"{out} holds a finished baseline (scripts/baseline.py); use a new folder, or delete it")
         shown = "; ".join(f"{key}: {before.get(key)} there, {now.get(key)} now" for key in differing[:3])
         raise UserError(f"{out} holds a run of another config ({shown}); repeat its command, or use a new folder")
     return not changed

@@ -52,7 +52,8 @@ def adds_linear(model: nn.Module, schema: FeatureSchema) -> bool:
         return False
     ids = _rows(schema)[0]
     share = _share(model, schema, linear.weight.table.weight.data.view(-1), ids.unique())
-    return abs(share - linear.select(ids).shape[1]) < 1e-3
+    slots: int = linear.select(ids).shape[1]
+    return abs(share - slots) < 1e-3
 
 
 def _share(model: nn.Module, schema: FeatureSchema, numbers: Tensor, places: Tensor | None = None) -> float:

@@ -25,6 +25,8 @@ from ctr.data.prepared import FORMAT, MANIFEST, Damaged, PreparedData, open_fold
 from ctr.data.recipe import Meter, Recipe
 from ctr.errors import UserError
 
+ABANDONED = 7 * 24 * 3600  # seconds after which a killed preparation is no longer kept to be gone on with
+
 
 def open_cached(
     recipe: Recipe, parts: Mapping[str, Sequence[Path]], contents: Contents, cache: Path, window: int
@@ -63,7 +65,7 @@ def _open_whole(folder: Path, window: int) -> PreparedData | None:
     if not (folder / MANIFEST).is_file():
         return None
     try:
-        return open_folder(folder, window)
+        return open_folder(folder, window, in_cache=True)
     except Damaged as error:
         told = f"{folder / error.name} is damaged: it is not what was written; it is prepared anew"
         Console(stderr=True).print(told, soft_wrap=True, highlight=False)
@@ -112,11 +114,22 @@ def _commit(partial: Path, folder: Path) -> None:
 
 
 def _drop_abandoned(cache: Path, key: str, work: str) -> None:
-    """What is left of preparations by the same recipe whose files have changed since, and nobody goes on with."""
-    for other in cache.glob(f".{key}-*.partial"):
-        if (name := other.name[1:].removesuffix(".partial")) != work:
-            with suppress(Timeout), FileLock(cache / f"{name}.lock", blocking=False):
-                shutil.rmtree(other, ignore_errors=True)
+    """What is left of removals that were cut off; and of preparations that no process works on, by the same recipe
+    whose files have changed since, and by any recipe that nobody has gone on with for a long time."""
+    for gone in cache.glob(".*.gone-*"):  # of no use to anyone, whether or not its process lives
+        shutil.rmtree(gone, ignore_errors=True)
+    for other in cache.glob(".*.partial"):
+        name = other.name[1:].removesuffix(".partial")
+        with suppress(OSError):  # Timeout, which is one: its process lives
+            if name != work and (name.startswith(f"{key}-") or _is_old(other)):
+                with FileLock(cache / f"{name}.lock", blocking=False):
+                    shutil.rmtree(other, ignore_errors=True)
+
+
+def _is_old(partial: Path) -> bool:
+    """Has nothing been added to it for so long?"""
+    last = max(path.stat().st_mtime for path in (partial, *partial.iterdir()))
+    return time.time() - last > ABANDONED
 
 
 def _drop_torn(partial: Path) -> None:

@@ -89,7 +89,7 @@ def refuse_empty(split: str, num_rows: int, where: str = "") -> None:
         raise UserError(f"{where}{': ' if where else ''}the {split} split is empty; it needs at least one row")
 
 
-def refuse_one_class(labels: np.ndarray, source: str) -> None:
-    """Raises UserError where all labels of train are the same."""
+def refuse_one_class(labels: np.ndarray, source: str, rows: str = "the train split") -> None:
+    """Raises UserError where all labels are the same; `rows` says of what."""
     if labels.min() == labels.max():
-        raise UserError(f"{source}: all labels of the train split are {labels[0]:g}; a classifier needs both classes")
+        raise UserError(f"{source}: all labels of {rows} are {labels[0]:g}; a classifier needs both classes")

@@ -54,15 +54,8 @@ def prepare(
     counts = {split: int(sum((one == i).sum() for one in splits)) for i, split in enumerate(SPLITS)}
     for split, count in counts.items():
         refuse_empty(split, count, str(parts.get(split, parts["train"])[0]))
-    if recipe.labels == "binary":
-        labels = [
-            np.unique(array.to_numpy()) for array in ChunkColumn(chunks, "label", [split == 0 for split in splits])
-        ]
-        refuse_one_class(signed(np.unique(np.concatenate(labels))), source)
-    if recipe.weight is not None and not any((array.to_numpy() > 0).any() for array in ChunkColumn(chunks, "weight")):
-        raise UserError(f"{parts['train'][0]}, column {recipe.weight!r}: all weights are 0; at least one must be above")
-
     train = [split == 0 for split in splits]
+    _refuse_no_signal(recipe, chunks, train, signed, source)
     fitted: dict[str, FittedField] = {}
     every = families(recipe.fields)
     with ThreadPoolExecutor(threads) as pool:
@@ -116,6 +109,28 @@ def _assign(
         for split, array in zip(splits, ChunkColumn(chunks, "label"), strict=True):
             dropped += drop_negatives(split, signed(array.to_numpy()), keep, random)
     return splits, signed, dropped
+
+
+def _refuse_no_signal(
+    recipe: Recipe,
+    chunks: Sequence[Chunk],
+    train: Sequence[np.ndarray],
+    signed: Callable[[np.ndarray], np.ndarray],
+    source: str,
+) -> None:
+    """Raises UserError where no row of train counts, or only rows of one class do."""
+    counted, told = train, "the train split"
+    if recipe.weight is not None:
+        weights = ChunkColumn(chunks, "weight")
+        above = [array.to_numpy().astype(np.float32) > 0 for array in weights]  # as they are stored
+        counted = [mine & heavy for mine, heavy in zip(train, above, strict=True)]
+        told = f"the train rows whose weight, column {recipe.weight!r}, is above 0"
+        if not any(rows.any() for rows in counted):
+            where = f"{chunks[0].source}, column {recipe.weight!r}"
+            raise UserError(f"{where}: all weights of the train split are 0; at least one must be above")
+    if recipe.labels == "binary":
+        labels = [np.unique(array.to_numpy()) for array in ChunkColumn(chunks, "label", counted)]
+        refuse_one_class(signed(np.unique(np.concatenate(labels))), source, told)
 
 
 def _signed(recipe: Recipe, chunks: Sequence[Chunk]) -> Callable[[np.ndarray], np.ndarray]:

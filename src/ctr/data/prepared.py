@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from threading import Thread
@@ -16,7 +17,7 @@ from ctr.data.shards import Shards, fingerprint
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
 
-FORMAT = 1  # of prepared folders; a new number makes new folders
+FORMAT = 2  # of prepared folders; a new number makes new folders
 MANIFEST = "manifest.json"
 PATIENCE = 0.25  # seconds that an opening waits for its files to be verified; the rest goes on beside the training
 
@@ -49,30 +50,32 @@ class PreparedData(Data):
 class Damaged(UserError):
     """A prepared folder is not as it was written."""
 
-    def __init__(self, folder: Path, name: str):
+    def __init__(self, folder: Path, name: str, given_up: bool = False):
         self.name = name
-        super().__init__(
-            f"{folder / name} is damaged: it is not what was written. Delete {folder} and repeat the command, which "
-            f"prepares the data anew"
-        )
+        cure = f"Delete {folder} and repeat the command that prepared it"
+        if given_up:
+            cure = "The folder is given up: repeat the command, which prepares the data anew"
+        super().__init__(f"{folder / name} is damaged: it is not what was written. {cure}")
 
 
-def open_folder(folder: Path, window: int) -> PreparedData:
-    """The data of a prepared folder, wherever it was made. Raises UserError where it is none, or damaged."""
-    if not (folder / MANIFEST).is_file():
+def open_folder(folder: Path, window: int, in_cache: bool = False) -> PreparedData:
+    """The data of a prepared folder, wherever it was made; `in_cache`: whoever finds it damaged prepares it anew.
+    Raises UserError where it is none, or damaged."""
+    if not in_cache and not (folder / MANIFEST).is_file():
         raise UserError(f"{str(folder)!r} is no prepared folder: it has no {MANIFEST}")
     try:
+        inode = (folder / MANIFEST).stat().st_ino
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if (found := manifest["format"]) != FORMAT:
             raise UserError(f"{folder} has the format {found}, this version reads {FORMAT}; prepare it anew")
         whole = manifest.pop("checksum") == hashed(manifest)
     except UserError:
         raise
-    except (ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise Damaged(folder, MANIFEST) from error
     if not whole:
         raise Damaged(folder, MANIFEST)
-    verification = Verification(folder, manifest["files"])
+    verification = Verification(folder, manifest["files"], inode if in_cache else None)
     verification.start()
     try:
         return PreparedData(folder, manifest, verification, window)
@@ -84,10 +87,11 @@ def open_folder(folder: Path, window: int) -> PreparedData:
 
 
 class Verification:
-    """Compares the files with the manifest in a thread of its own."""
+    """Compares the files with the manifest in a thread of its own. `inode` is that of the manifest of a folder which is
+    prepared anew where it is damaged; None for any other."""
 
-    def __init__(self, folder: Path, files: Mapping[str, Mapping[str, Any]]):
-        self.folder, self.files, self.damaged = folder, files, ""
+    def __init__(self, folder: Path, files: Mapping[str, Mapping[str, Any]], inode: int | None):
+        self.folder, self.files, self.inode, self.damaged = folder, files, inode, ""
         self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -105,7 +109,21 @@ class Verification:
         if wait and self._thread.is_alive():
             self._thread.join()
         if self.damaged:
-            raise Damaged(self.folder, self.damaged)
+            raise Damaged(self.folder, self.damaged, self.inode is not None and self._given_up())
+
+    def _given_up(self) -> bool:
+        """Takes the manifest away, without which the folder is none: the next start prepares it anew, even if it would
+        not have waited until the damage is found. Who has the folder open goes on, and one that has taken its place
+        meanwhile stays. A rename is atomic, so this waits for no lock: that is held for as long as a build takes."""
+        manifest = self.folder / MANIFEST
+        try:
+            if manifest.stat().st_ino == self.inode:
+                os.replace(manifest, self.folder / f"damaged-{MANIFEST}")
+        except FileNotFoundError:
+            return True  # by another process
+        except OSError:  # a cache that this process may not write
+            return False
+        return True
 
     def _run(self) -> None:
         for name, told in self.files.items():
@@ -124,6 +142,6 @@ def _notes(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"{count:,} rows of {rows['read']:,} left out: {reason}"
     if kept != 1:
         yield (
-            f"train keeps {kept:g} of its negatives ({rows['dropped_negatives']:,} rows dropped); what is predicted "
-            f"for valid and test is corrected for that"
+            f"train keeps {kept:g} of its negatives ({rows['dropped_negatives']:,} rows dropped); where the task "
+            f"predicts probabilities, those of valid and test are corrected for that"
         )

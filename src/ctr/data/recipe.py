@@ -38,16 +38,17 @@ class Recipe:
     def stagings(self) -> dict[str, Staging]:
         """Every column that is read, by the name of its staged form."""
         label = targets.Label(self.labels, self.label_values, self.reader.signed_labels)
-        read = {"label": Staging(self.label, (), label.stage)}
+        read = {"label": Staging(self.label, (), label.stage, of_numbers=self.label_values is None)}
         if self.weight is not None:
-            read["weight"] = Staging(self.weight, (), targets.Weight().stage)
+            read["weight"] = Staging(self.weight, (), targets.Weight().stage, of_numbers=True)
         if self.group is not None:
-            read["group"] = Staging(self.group, (), targets.Group().stage)
+            read["group"] = Staging(self.group, (), targets.Group().stage, of_numbers=False)
         if self.time is not None:
-            read["time"] = Staging(self.time[0], (), targets.When(self.time[1]).stage)
+            column, format = self.time
+            read["time"] = Staging(column, (), targets.When(format).stage, of_numbers=format.startswith("unix"))
         if self.split is not None and self.split.column is not None:
-            read["split"] = Staging(self.split.column, (), targets.Group().stage)
+            read["split"] = Staging(self.split.column, (), targets.Group().stage, of_numbers=False)
         for field in self.fields:
             missing = self.missing if field.missing is None else field.missing
-            read[key(field)] = Staging(field.column, missing, field.kind.stage)
+            read[key(field)] = Staging(field.column, missing, field.kind.stage, field.kind.of_numbers)
         return read

@@ -28,6 +28,15 @@ class Staging(NamedTuple):
     column: str
     missing: tuple[str, ...]  # texts that stand for the empty text
     stage: Callable[[pa.Array], Staged]
+    of_numbers: bool  # as a kind of column says
+
+
+class Bad(NamedTuple):
+    """Why a row cannot be read: by the first column that says so."""
+
+    key: str  # of the column's staged form
+    reason: str
+    cure: str
 
 
 @dataclass(frozen=True)
@@ -119,11 +128,14 @@ def _chunk(
         rejects = [Reject(*reject) for reject in told["rejects"]]
         return Chunk(target, part, told["rows"], rejects, str(block.path))
     parsed = reader.parse(block, columns)
+    for staging in stagings.values():
+        if not staging.of_numbers and (reason := parsed.inexact.get(staging.column)):
+            raise UserError(f"{block.path}, column {staging.column!r}: {reason}")
     arrays, bad = _stage(parsed, stagings)
     if refuse and (bad or parsed.rejects):
         raise UserError(_refusal(block.path, parsed, bad, stagings))
     rejects = list(parsed.rejects)
-    for row, (key, reason) in bad.items():
+    for row, (key, reason, _) in bad.items():
         column = stagings[key].column
         cell = _cell(parsed.columns[column], row)
         rejects.append(Reject(parsed.line(row), f"column {column!r}: {reason}", cell))
@@ -137,17 +149,17 @@ def _chunk(
     return Chunk(target, part, num_rows, rejects, str(block.path))
 
 
-def _stage(parsed: Parsed, stagings: Mapping[str, Staging]) -> tuple[dict[str, pa.Array], dict[int, tuple[str, str]]]:
-    """The staged columns, and for every row that cannot be read the first column that says so, and why."""
+def _stage(parsed: Parsed, stagings: Mapping[str, Staging]) -> tuple[dict[str, pa.Array], dict[int, Bad]]:
+    """The staged columns, and every row that cannot be read."""
     arrays: dict[str, pa.Array] = {}
-    bad: dict[int, tuple[str, str]] = {}
+    bad: dict[int, Bad] = {}
     for key, staging in stagings.items():
         cells = without(parsed.columns[staging.column], staging.missing)
         staged = staging.stage(cells)
         arrays[key] = _narrow(staged.array)
         for problem in staged.problems:
             for row in problem.rows.tolist():
-                bad.setdefault(row, (key, problem.reason))
+                bad.setdefault(row, Bad(key, problem.reason, problem.cure))
     return arrays, bad
 
 
@@ -166,7 +178,7 @@ def _narrow(array: pa.Array) -> pa.Array:
     return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int16()), array.dictionary)
 
 
-def _refusal(path: Path, parsed: Parsed, bad: Mapping[int, tuple[str, str]], stagings: Mapping[str, Staging]) -> str:
+def _refusal(path: Path, parsed: Parsed, bad: Mapping[int, Bad], stagings: Mapping[str, Staging]) -> str:
     """What a person is told of the first row that cannot be read."""
     advice = "mend the file, or leave such rows out and have them counted: dataset.bad_rows=reject"
     first = min(bad, default=None)
@@ -175,12 +187,12 @@ def _refusal(path: Path, parsed: Parsed, bad: Mapping[int, tuple[str, str]], sta
         such = _such(sum(one.reason == reason for one in parsed.rejects))
         return f"{path}, {parsed.unit} {line}: {reason}; found {_short(text)!r}{such}. {advice}"
     assert first is not None
-    key, reason = bad[first]
+    key, reason, cure = bad[first]
     column = stagings[key].column
-    count = sum(other == (key, reason) for other in bad.values())
+    count = sum(other == bad[first] for other in bad.values())
     cell = _short(_cell(parsed.columns[column], first))
     where = f"{path}, column {column!r}, {parsed.unit} {parsed.line(first)}"
-    return f"{where}: {reason}; found {cell!r}{_such(count)}. {advice}"
+    return f"{where}: {reason}; found {cell!r}{_such(count)}. {cure or advice}"
 
 
 def _such(count: int) -> str:

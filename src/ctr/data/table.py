@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from ctr.data.readers.base import Reader
 from ctr.data.readers.frames import Frames
 from ctr.data.recipe import Recipe
 from ctr.data.splits import split_recipe
+from ctr.data.targets import check_keys
 from ctr.errors import UserError
 
 
@@ -53,7 +55,7 @@ class Table:
         split: Mapping[str, Any] | None,
         label: str,
         labels: Labels,
-        label_values: Mapping[str, float] | None,
+        label_values: Mapping[Any, float] | None,
         group: str | None,
         weight: str | None,
         time: Mapping[str, str] | None,
@@ -85,7 +87,11 @@ class Table:
         )
 
     def open(self) -> PreparedData:
-        parts = {split: find(self.root, names, self.source) for split, names in self.files.items() if names is not None}
+        parts = {
+            split: find(self.root, names, self.source, after_train=split != "train")
+            for split, names in self.files.items()
+            if names is not None
+        }
         return open_cached(self.recipe, parts, Contents(parts, self.cache / "contents"), self.cache, self.window)
 
 
@@ -107,7 +113,7 @@ def from_frames(
     fields: Mapping[str, Any],
     label: str = "label",
     labels: Labels = "binary",
-    label_values: Mapping[str, float] | None = None,
+    label_values: Mapping[Any, float] | None = None,
     split: Mapping[str, Any] | None = None,
     group: str | None = None,
     weight: str | None = None,
@@ -153,7 +159,8 @@ def _bytes(split: str, frame: pd.DataFrame, columns: Sequence[str]) -> bytes:
     """What the columns hold. Raises UserError for cells that are no plain values."""
     try:
         used = frame[[name for name in frame.columns if name in columns]]
-        return bytes(pd.util.hash_pandas_object(used, index=False).to_numpy().tobytes()) + str(used.dtypes).encode()
+        types = json.dumps([[name, str(kind)] for name, kind in used.dtypes.items()])
+        return bytes(pd.util.hash_pandas_object(used, index=False).to_numpy().tobytes()) + types.encode()
     except (TypeError, ValueError, OverflowError, UnicodeError) as error:
         raise UserError(f"{split}: the cells of a DataFrame must be texts or numbers: {error}") from error
 
@@ -172,6 +179,7 @@ def _recipe(reader_made: Reader, files: Mapping[str, bool], **described: Any) ->
         raise UserError(f"missing must be a list of texts, found {missing!r}")
     described["fields"] = dict(fields)
     if (values := described["label_values"]) is not None:
+        check_keys(values)
         described["label_values"] = {str(text): number for text, number in values.items()}
     made = [field_recipe(name, spec) for name, spec in fields.items()]
     families(made)  # does what is shared exist?

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +15,9 @@ from ctr.data.columns.base import FLOAT32_MAX, Problem, Staged, numbers
 from ctr.data.columns.time import read_times
 from ctr.data.module import Labels
 from ctr.errors import UserError
+
+FEW = 4  # texts that an example shows
+PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")  # keys that Hydra's command line takes; it takes none with quotes
 
 
 class Label:
@@ -33,9 +39,12 @@ class Label:
             found = pc.index_in(cells.cast(pa.string()), value_set=texts)
             x = pa.array([float(number) for number in self.values.values()]).take(found)
             unknown = np.flatnonzero(pc.is_null(x).to_numpy(zero_copy_only=False))
-            known = ", ".join(map(repr, self.values))
-            return Staged(x, [Problem(unknown, f"expected one of label_values, {known}")] if len(unknown) else [])
+            reason = f"expected one of label_values, {', '.join(map(repr, self.values))}"
+            cure = "give it a number in label_values too, or leave such rows out: dataset.bad_rows=reject"
+            return Staged(x, [Problem(unknown, reason, cure)] if len(unknown) else [])
         x, problems = _present(cells)
+        if problems and (cure := _label_values(cells.dictionary)):
+            problems = [problem._replace(cure=cure) for problem in problems]
         if self.labels == "real":
             return Staged(x, problems)
         allowed = (0.0, 1.0, -1.0) if self.signed else (0.0, 1.0)
@@ -47,6 +56,40 @@ class Label:
             reason = f"expected labels {expected}; map them by label_values, or use task=regression"
             problems = [*problems, Problem(np.flatnonzero(wrong), reason)]
         return Staged(x, problems)
+
+
+def check_keys(values: Mapping[Any, float]) -> None:
+    """Raises UserError for texts of label_values that YAML has made something else."""
+    if lost := [key for key in values if key is None or isinstance(key, bool)]:
+        raise UserError(
+            f"label_values: the keys have to be the texts of the labels, and {lost[0]} is none. YAML reads an unquoted "
+            f"yes, no, on, off, true or false as a boolean (the command line true and false), null as nothing: put "
+            f"quotes around it in the dataset's YAML file, as in {{'yes': 1, 'no': 0}}; found {dict(values)}"
+        )
+
+
+def _label_values(cells: pa.Array) -> str:
+    """How to give labels that are texts their numbers; nothing where one of them is a number. Which is 1 is a guess:
+    the last by the alphabet."""
+    texts = sorted({text for text in cells.to_pylist() if text.strip()}, reverse=True)
+    if not texts or any(map(_is_number, texts)) or max(map(len, texts)) > 40:
+        return ""
+    numbers = {text: int(text == texts[0]) for text in texts[:FEW]}
+    more = ", ..." if len(texts) > FEW else ""
+    if all(PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null") for text in numbers):
+        mapping = ", ".join(f"{text}: {number}" for text, number in numbers.items())
+        example = f"'dataset.label_values={{{mapping}{more}}}'"
+    else:
+        example = f"label_values: {json.dumps(numbers, ensure_ascii=False)[:-1]}{more}}} in the dataset's YAML file"
+    return f"these labels are texts: say which number each of them is, as in {example}"
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class Weight:

@@ -12,7 +12,7 @@ from rich.console import Console
 from torch import nn
 
 from ctr.batch import Batch, DataModule, Loader
-from ctr.errors import Stopped, UserError
+from ctr.errors import Stopped, UserError, nearest
 from ctr.metrics import METRICS, Metric, Predictions, Scores, score
 from ctr.training import checkpoint, snapshot
 from ctr.training.device import Choice, autocast, find_device, find_precision
@@ -67,7 +67,7 @@ class Trainer:
     ):
         for name in (*metrics, monitor):
             if name not in METRICS:
-                raise UserError(f"there is no metric {name!r}; known are {', '.join(METRICS)}")
+                raise UserError(f"there is no metric {name!r}; known are {', '.join(METRICS)}{nearest(name, METRICS)}")
         if METRICS[monitor].higher_is_better is None:
             raise UserError(f"monitor: {monitor} has no better direction; choose another metric")
         if isinstance(optimizer, FTRLProximal) and not isinstance(schedule, Constant):
@@ -120,8 +120,8 @@ class Trainer:
 
         Leaves the best weights in `model`, and returns the progress with their scores on the valid split.
 
-        Raises UserError for a checkpoint of another schema or model, a monitor that is undefined on the valid
-        split, and a loss that is not finite; Stopped after SIGTERM, once the state is saved.
+        Raises UserError for a checkpoint of another schema or model, checkpoints of which none is whole, a monitor that
+        is undefined on the valid split, and a loss that is not finite; Stopped after SIGTERM, once the state is saved.
         """
         self._check_monitor(data)
         batch_size = self.batch_size or default_batch_size(data.num_rows("train"))
@@ -171,8 +171,7 @@ class Trainer:
         assert progress.best_step is not None  # the last step is always evaluated
         del optimizer  # its states are as large as the tables, or twice that
         if progress.best_step != progress.step:
-            best = checkpoint.load(checkpoint.step_folder(folder, progress.best_step), trainer=False)
-            snapshot.load_weights(model, best)
+            snapshot.load_weights(model, checkpoint.load_best(folder, progress.best_step))
         return progress
 
     def evaluate(self, model: nn.Module, data: DataModule, split: str) -> Scores:

@@ -40,6 +40,8 @@ COLUMNS = {
     "unsigned": (np.array([2**64 - 1, 2**64 - 2], np.uint64), ["18446744073709551615", "18446744073709551614"]),
     "Int64 with NA": (pd.array([2**53 + 1, None], dtype="Int64"), ["9007199254740993", ""]),
     "floats with NaN": ([1.0, np.nan, 2.5], ["1", "", "2.5"]),
+    "large floats with NaN": ([10_000_000_001.0, np.nan, 2.0**53 - 1], ["10000000001", "", "9007199254740991"]),
+    "whole floats of 32 bits": (np.array([2**24 - 1, 3], np.float32), ["16777215", "3"]),
     "booleans": ([True, False], ["1", "0"]),
     "booleans with NA": (pd.array([True, None], dtype="boolean"), ["1", ""]),
     "days": (pd.to_datetime(["2014-10-21", None]), ["1413849600", ""]),
@@ -59,6 +61,8 @@ REFUSED = {
     "categories of numbers and text": pd.Categorical([1, "a"]),
     "objects": pd.Series([object(), object()], dtype=object),
     "floats that cannot tell ids apart": [1.0, 2.0**53],
+    "narrow floats that cannot": np.array([16777217, 16777216], np.float32),
+    "halves that cannot": np.array([2049, 2048], np.float16),
     "bytes that are no text": pd.Series([b"a", b"\xff"], dtype=object),
     "intervals": pd.interval_range(0, 2),
 }
@@ -86,6 +90,57 @@ def test_columns_that_pandas_itself_cannot_hash_or_convert_are_refused(case):
 def test_categories_that_are_large_floats_are_refused_like_the_floats():
     with pytest.raises(UserError, match=r"column 'user': floats of 2\^53 and more"):
         tokens(pd.Categorical([2.0**53 + 2, 7]))
+
+
+TOKENS = {
+    "categorical": "categorical",
+    "hashed": {"kind": "hashed", "buckets": 1000},
+    "multivalued": {"kind": "multivalued", "separator": "|"},
+}
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+@pytest.mark.parametrize("digits", range(10, 17))
+def test_ids_that_a_missing_one_has_made_floats_are_the_same_ids(kind, digits):
+    ids = [10 ** (digits - 1) + 1, 3 * 10 ** (digits - 1), 8 * 10 ** (digits - 1) + 7]
+    known, holed = frame(ids), frame([*ids, None])
+    assert (known["user"].dtype, holed["user"].dtype) == (np.int64, np.float64)
+    data = from_frames(known, holed, known, fields={"user": TOKENS[kind]})
+    assert data.rows("valid").ids[:3].tolist() == data.rows("train").ids.tolist()
+    assert len(data.rows("train").ids.unique()) == 3
+    assert 0 not in data.rows("train").ids
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+def test_floats_that_cannot_tell_ids_apart_are_refused_whatever_becomes_of_bad_rows(kind):
+    one = frame([1.0, 2.0**53])
+    with pytest.raises(UserError, match=r"train, column 'user': floats of 2\^53 and more"):
+        from_frames(one, one, one, fields={"user": TOKENS[kind]}, bad_rows="reject")
+
+
+def test_groups_are_ids_too():
+    one = frame(["a", "b"], query=np.array([1, 2**24], np.float32))
+    with pytest.raises(UserError, match=r"train, column 'query': floats of 2\^24 and more"):
+        from_frames(one, one, one, fields=FIELDS, group="query")
+
+
+NUMBERS = [
+    "numeric",
+    "squared_log",
+    {"kind": "quantile", "bins": 2},
+    {"kind": "piecewise_linear", "bins": 2},
+    {"kind": "periodic", "frequencies": 2},
+    {"kind": "time", "part": "hour", "format": "unix_ms"},
+]
+
+
+@pytest.mark.parametrize("kind", NUMBERS, ids=lambda kind: kind if isinstance(kind, str) else kind["kind"])
+def test_large_numbers_are_numbers_as_their_texts_are(kind):
+    one = frame([1e16, 2.5, 2.0**53])
+    texts = frame(["1e16", "2.5", "9007199254740992"])
+    read = [from_frames(each, each, each, fields={"user": kind}).rows("train") for each in (one, texts)]
+    assert torch.equal(read[0].ids, read[1].ids)
+    assert torch.equal(read[0].values, read[1].values)
 
 
 def test_columns_that_are_not_read_do_not_matter():
@@ -187,6 +242,20 @@ def test_a_cache_is_found_again_and_other_frames_are_others(tmp_path):
         from_frames(one, one, one, fields={"user": {"kind": "hashed", "buckets": 4}}, cache=str(tmp_path)),
     ]
     assert len({data.folder, *(each.folder for each in changed)}) == 6
+
+
+def test_names_exchanged_in_the_middle_of_many_columns_are_another_frame(tmp_path):
+    names = ["label", *(f"c{i}" for i in range(70))]
+    one = pd.DataFrame([[i % 2, *(f"{column}{i}" for column in range(70))] for i in range(4)], columns=names)
+    names[35], names[36] = names[36], names[35]
+    fields = dict.fromkeys(names[1:], "categorical")
+    pair = [
+        from_frames(each, each, each, fields=fields, cache=str(tmp_path)) for each in (one, one.set_axis(names, axis=1))
+    ]
+    assert pair[0].folder != pair[1].folder
+    tokens = [[set(encoder.encoder.vocabulary.tokens.to_pylist()) for encoder in data.encoders()] for data in pair]
+    places = [list(fields).index(name) for name in ("c34", "c35")]
+    assert [tokens[0][place] for place in places] == [tokens[1][place] for place in reversed(places)]
 
 
 @pytest.mark.parametrize("pair", [(None, "None"), (float("nan"), "nan")], ids=["None", "nan"])

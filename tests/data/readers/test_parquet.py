@@ -80,9 +80,6 @@ def test_rows_in_are_rows_out_whatever_the_row_groups_and_batches(tmp_path, cell
 
 
 REFUSED = {
-    "floats that cannot tell ids apart": pa.array([1.0, 2.0**53]),
-    "narrow floats that cannot": pa.array([1.0, -(2.0**60)], pa.float32()),
-    "such floats beside NaN": pa.array([float("nan"), 2.0**53, None]),
     "lists": pa.array([["a", "b"], ["c"]]),
     "structs": pa.array([{"id": 1}, {"id": 2}]),
     "maps": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())),
@@ -102,15 +99,50 @@ def test_halves_are_numbers_too(tmp_path):
     assert read_path(written(tmp_path, {"a": np.array([0.5, 2], np.float16)}), ["a"]).rows == [("0.5",), ("2",)]
 
 
-def test_a_dictionary_of_floats_is_refused_like_the_floats(tmp_path):
-    with pytest.raises(UserError, match="floats of 2\\^53 and more"):
-        read_path(written(tmp_path, {"a": pa.array([2.0**53 + 2, 1]).dictionary_encode()}), ["a"])
+@pytest.mark.parametrize("digits", range(10, 17))
+def test_whole_floats_are_the_texts_of_integers(tmp_path, digits):
+    ids = [10 ** (digits - 1) + 1, 7 * 10 ** (digits - 1) + 6, -(10 ** (digits - 1))]
+    read = [
+        read_path(written(tmp_path, {"a": pa.array([*ids, None], kind)}), ["a"]).rows
+        for kind in (pa.int64(), pa.float64())
+    ]
+    assert read[0] == read[1] == [*((str(one),) for one in ids), ("",)]
 
 
-def test_large_finite_floats_are_named_and_infinities_left_to_the_field(tmp_path):
+@given(st.lists(st.floats() | st.integers(-(2**63), 2**63).map(float), max_size=9), st.sampled_from([16, 32, 64]))
+def test_floats_come_back_from_their_texts(xs, bits):
+    with np.errstate(over="ignore"):
+        xs = np.array(xs, f"float{bits}")
+    texts = reading.as_text(pa.array(xs)).to_pylist()
+    np.testing.assert_array_equal(np.array([float(text) for text in texts]).astype(xs.dtype), xs)
+    assert all("e" not in text for text, x in zip(texts, xs.tolist(), strict=True) if x % 1 == 0 and abs(x) < 2**63)
+
+
+WIDTHS = {pa.float16(): 11, pa.float32(): 24, pa.float64(): 53}
+
+
+def inexact(array: pa.Array) -> str | None:
+    """Why the texts of these cells are no ids."""
+    batch = pa.record_batch([array], names=["a"])
+    parsed = reader("parquet").parse(reading.Block(Path("a.parquet"), batch, 1, 0), ["a"])
+    return parsed.inexact.get("a")
+
+
+@pytest.mark.parametrize("kind", WIDTHS, ids=str)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_floats_are_ids_as_far_as_their_width_tells_whole_numbers_apart(kind, sign):
+    limit = sign * 2 ** WIDTHS[kind]
+    beside = [None, float("nan"), float("inf"), -float("inf"), 0.5]
+    below, at = (pa.array([*beside, float(x)]).cast(kind) for x in (limit - sign, limit))
+    assert inexact(below) is None
+    for array in (at, at.dictionary_encode()):
+        assert inexact(array).startswith(f"floats of 2^{WIDTHS[kind]} and more")
+        assert "store integers or text" in inexact(array)
+    assert inexact(pa.array([limit], pa.int64())) is None
+
+
+def test_infinities_are_left_to_the_field(tmp_path):
     assert read_path(written(tmp_path, {"a": [float("inf"), 1.0]}), ["a"]).rows == [("inf",), ("1",)]
-    with pytest.raises(UserError, match="store integers or text"):
-        read_path(written(tmp_path, {"a": [1e16, 1.0]}), ["a"])
 
 
 def test_columns_are_found_by_name_and_all_names_differ(tmp_path):

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ctr import disk
-from ctr.app import summary
+from ctr.app import run_folder, summary
 from ctr.app.sweep import start
 from ctr.app.sweep.child import Outcome
-from ctr.app.words import quoted
 
 FAILED = "failed.json"
+CONFIGS, CONFIG = Path("configs"), "train"  # what train.py reads, where its command does not say otherwise
 
 
 def record(folder: Path, overrides: Sequence[str], outcome: Outcome) -> None:
@@ -41,10 +40,16 @@ def of_sweep(folder: Path) -> dict[Path, dict[str, Any]]:
 
 def command(folder: Path, overrides: Sequence[str]) -> str:
     """What makes this run alone, and goes on with it."""
-    shown = str(summary.short(folder))
-    if not re.fullmatch(r"[\w./+-]+", shown):
-        shown = quoted(shown)
-    return shlex.join(["python", "train.py", *overrides, f"hydra.run.dir={shown}"])
+    return shlex.join(["python", "train.py", *overrides, run_folder.word(folder)])
+
+
+def configs(hydra: Any) -> list[str]:
+    """The words of the sweep's command that say where its configs are, if any do."""
+    found = {source.provider: source.path for source in hydra.runtime.config_sources}
+    folders = {"--config-path": found["main"], "--config-dir": found.get("command-line")}
+    said = [f"{flag}={path}" for flag, path in folders.items() if path and summary.short(Path(path)) != CONFIGS]
+    name = [] if hydra.job.config_name == CONFIG else [f"--config-name={hydra.job.config_name}"]
+    return [*said, *name, *(word for word in hydra.overrides.hydra if word.startswith("hydra.searchpath="))]
 
 
 def listing(records: dict[Path, dict[str, Any]]) -> str:

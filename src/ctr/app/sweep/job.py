@@ -39,7 +39,7 @@ def run(cfg: DictConfig, hydra: Any) -> float:
             return outcome.score
         if not stop.exists():
             cause = outcome.cause
-            failures.record(folder, list(hydra.overrides.task), outcome)
+            failures.record(folder, [*failures.configs(hydra), *hydra.overrides.task], outcome)
             print(f"error in {summary.short(folder)}: {cause}", file=sys.stderr, flush=True)
     if own and stop.exists():
         raise Stopped(cause)

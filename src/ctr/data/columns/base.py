@@ -23,6 +23,7 @@ class Problem(NamedTuple):
 
     rows: np.ndarray  # their row numbers, rising
     reason: str  # what was expected
+    cure: str = ""  # how to mend it, where that is neither to mend the file nor to leave the rows out
 
 
 class Staged(NamedTuple):
@@ -65,6 +66,8 @@ class Encoder(Protocol):
 class Column(Protocol):
     """The recipe of a column: its kind with its options, nothing fitted."""
 
+    of_numbers: bool  # cells are read as numbers, which may be rounded; else as texts, which have to be exact
+
     def stage(self, cells: pa.Array) -> Staged:
         """Of a block of text cells, dictionary-encoded; the empty text is a missing value."""
         ...
@@ -85,6 +88,8 @@ class Column(Protocol):
 @runtime_checkable
 class TokenColumn(Protocol):
     """The recipe of a column of tokens, which the preparation counts; other fields may share its vocabulary."""
+
+    of_numbers: bool
 
     def stage(self, cells: pa.Array) -> Staged: ...
 

@@ -17,6 +17,8 @@ class Categorical:
     """A feature for every token that occurs at least `min_count` times in train, the most frequent `max_features` - 1
     of them where that is set; all others share id 0, OOV."""
 
+    of_numbers = False
+
     def __init__(self, *, min_count: int = 1, max_features: int | None = None):
         at_least("min_count", min_count, 1)
         if max_features is not None:

@@ -25,6 +25,8 @@ class Entries:
     one, all else is multi-valued with as many slots as the longest row of any split.
     """
 
+    of_numbers = False
+
     def stage(self, cells: pa.Array) -> Staged:
         if cells.type != pa.list_(ENTRY):
             raise UserError("a field of kind entries is read from libfm or libffm text; other columns have other kinds")

@@ -21,6 +21,8 @@ class Hashed:
     The hash is FNV-1a of 64 bits over the token's UTF-8 bytes, its halves folded together; `seed` starts another.
     """
 
+    of_numbers = False
+
     def __init__(self, *, buckets: int, seed: int = 0):
         at_least("buckets", buckets, 1)
         at_least("seed", seed, 0)

@@ -25,6 +25,8 @@ class MultiValued:
     fields.
     """
 
+    of_numbers = False
+
     def __init__(
         self,
         *,

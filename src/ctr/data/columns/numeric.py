@@ -27,6 +27,8 @@ class Numeric:
     are those of train.
     """
 
+    of_numbers = True
+
     def __init__(self, *, transform: Literal["raw", "z_score", "min_max", "log"] = "raw"):
         one_of("transform", transform, TRANSFORMS)
         self.transform = transform

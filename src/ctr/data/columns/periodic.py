@@ -24,6 +24,8 @@ class Periodic:
     section 3.3, with the frequencies drawn and kept: there they are trained on from the same start.
     """
 
+    of_numbers = True
+
     def __init__(self, *, frequencies: int, sigma: float = 0.1, seed: int = 0):
         at_least("frequencies", frequencies, 1)
         at_least("seed", seed, 0)

@@ -24,6 +24,8 @@ class PiecewiseLinear:
     the basis of hats: two features a row in place of `bins`. Models of slots (FM, NFM) let the two interact.
     """
 
+    of_numbers = True
+
     def __init__(self, *, bins: int):
         at_least("bins", bins, 1)
         self.bins = bins

@@ -21,6 +21,8 @@ class Quantile:
     The edges are exact up to 4 million train rows, and those of an even sample of that many beyond.
     """
 
+    of_numbers = True
+
     def __init__(self, *, bins: int):
         at_least("bins", bins, 2)
         self.bins = bins

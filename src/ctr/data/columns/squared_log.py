@@ -17,6 +17,8 @@ class SquaredLog(Categorical):
     The transform of the winners of Criteo's Kaggle challenge (Juan, Zhuang, Chin, 2014), which BARS uses too.
     """
 
+    of_numbers = True
+
     def stage(self, cells: pa.Array) -> Staged:
         x, problems = numbers(cells)
         filled = to_numpy(x)

@@ -31,6 +31,7 @@ class Time:
             raise UserError(f"utc_offset must be a number of hours, found {utc_offset!r}")
         check_format(format)
         self.part, self.format, self.utc_offset = part, format, utc_offset
+        self.of_numbers = format.startswith("unix")
 
     def stage(self, cells: pa.Array) -> Staged:
         seconds, problems = read_times(cells, self.format)

@@ -108,7 +108,7 @@ def _rows(seen: Examination) -> Iterator[Finding]:
             "note",
             "train",
             f"{rows['dropped_negatives']:,} negatives dropped, {seen.manifest['negatives_kept']:g} of them kept",
-            "a model's own probabilities come out too high; the scores of valid and test are corrected for that",
+            "a model's own probabilities come out too high; those of valid and test are corrected for that",
             "correct what the model predicts elsewhere: ctr.metrics.calibration.undo_down_sampling",
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -41,6 +41,7 @@ class Parsed:
     rejects: list[Reject]
     line: Callable[[int], int]  # row of these columns to line of the file
     unit: str = "line"
+    inexact: Mapping[str, str] = field(default_factory=dict)  # columns whose texts are no ids, and why
 
 
 class Reader(Protocol):

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ctr.data.readers.base import Block, Parsed, check_columns
-from ctr.data.readers.parquet import BATCH_ROWS, as_text
+from ctr.data.readers.parquet import BATCH_ROWS, parsed
 from ctr.errors import UserError
 
 
@@ -39,11 +39,6 @@ class Frames:
 
     def parse(self, block: Block, columns: Sequence[str]) -> Parsed:
         table = block.content.combine_chunks()
-        arrays = {
-            name: as_text(
-                table[name].combine_chunks() if table.num_rows else pa.array([], pa.string()),
-                f"{block.path}, column {name!r}",
-            )
-            for name in columns
-        }
-        return Parsed(arrays, table.num_rows, [], lambda row: block.first + row, "row")
+        none = pa.array([], pa.string())
+        arrays = {name: table[name].combine_chunks() if table.num_rows else none for name in columns}
+        return parsed(block, arrays, table.num_rows)

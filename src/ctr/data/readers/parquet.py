@@ -14,6 +14,7 @@ from ctr.data.readers.base import Block, Parsed, check_columns
 from ctr.errors import UserError
 
 BATCH_ROWS = 2**17
+EXACT = {16: 11, 32: 24, 64: 53}  # floats of so many bits tell whole numbers apart up to this power of 2
 
 
 class Parquet:
@@ -41,39 +42,58 @@ class Parquet:
             raise UserError(f"{path}: {error}") from error
 
     def parse(self, block: Block, columns: Sequence[str]) -> Parsed:
-        arrays = {name: as_text(block.content.column(name), f"{block.path}, column {name!r}") for name in columns}
-        return Parsed(arrays, len(block.content), [], lambda row: block.first + row, "row")
+        return parsed(block, {name: block.content.column(name) for name in columns}, len(block.content))
 
 
-def as_text(column: pa.Array, place: str) -> pa.DictionaryArray:
-    """The cells as text, dictionary-encoded, null as the empty text; true and false as 1 and 0, time stamps as seconds
-    since 1970.
-
-    Raises UserError for nested columns, and for floats that stand for whole numbers which floats cannot tell apart.
-    """
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    try:
-        plain = column.cast(kind)
-        if pa.types.is_floating(kind):
-            plain = plain.cast(pa.float64())
-            if (pc.max(pc.abs(plain)).as_py() or 0) >= 2**53 and pc.any(_indistinct(plain)).as_py():
-                raise UserError(
-                    f"{place}: floats of 2^53 and more, which cannot tell ids apart; store integers or text"
+def parsed(block: Block, columns: Mapping[str, pa.Array], num_rows: int) -> Parsed:
+    """Typed columns as columns of text. Raises UserError for nested ones."""
+    texts: dict[str, pa.Array] = {}
+    inexact: dict[str, str] = {}
+    for name, column in columns.items():
+        try:
+            plain = _plain(column)
+            texts[name] = as_text(plain)
+            if pa.types.is_floating(plain.type) and _too_large(plain):
+                power, bits = EXACT[plain.type.bit_width], plain.type.bit_width
+                inexact[name] = (
+                    f"floats of 2^{power} and more, which {bits} bits cannot tell apart as ids; store integers or text"
                 )
-            plain = column.cast(pa.float32()) if pa.types.is_float16(kind) else column.cast(kind)
-        elif pa.types.is_boolean(kind):
-            plain = plain.cast(pa.int8())
-        elif pa.types.is_timestamp(kind):
-            plain = pc.divide(plain.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()), 1e6)
-        coded = pc.fill_null(plain.cast(pa.string()), "").dictionary_encode()
-        coded.dictionary.validate(full=True)  # a damaged file may hold what is not UTF-8
-        return coded
-    except pa.ArrowException as error:
-        raise UserError(f"{place}: expected text or numbers, found the type {column.type}: {error}") from error
+        except pa.ArrowException as error:
+            place = f"{block.path}, column {name!r}"
+            raise UserError(f"{place}: expected text or numbers, found the type {column.type}: {error}") from error
+    return Parsed(texts, num_rows, [], lambda row: block.first + row, "row", inexact)
 
 
-def _indistinct(x: pa.Array) -> pa.Array:
-    return pc.and_(pc.greater_equal(pc.abs(x), 2.0**53), pc.is_finite(x))
+def as_text(plain: pa.Array) -> pa.DictionaryArray:
+    """The cells as text, dictionary-encoded, null as the empty text; true and false as 1 and 0, time stamps as seconds
+    since 1970, floats that are whole numbers as integers: a null in a column of ids has made them floats."""
+    kind = plain.type
+    if pa.types.is_boolean(kind):
+        plain = plain.cast(pa.int8())
+    elif pa.types.is_timestamp(kind):
+        plain = pc.divide(plain.cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()), 1e6)
+    text = _float_text(plain) if pa.types.is_floating(plain.type) else plain.cast(pa.string())
+    coded = pc.fill_null(text, "").dictionary_encode()
+    coded.dictionary.validate(full=True)  # a damaged file may hold what is not UTF-8
+    return coded
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+
+
+def _float_text(x: pa.Array) -> pa.Array:
+    wide = x.cast(pa.float64())
+    whole = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), 2.0**63))
+    integers = pc.if_else(whole, wide, pa.scalar(None, pa.float64())).cast(pa.int64(), safe=False)
+    return pc.coalesce(integers.cast(pa.string()), x.cast(pa.string()))
+
+
+def _too_large(x: pa.Array) -> bool:
+    """Are there finite numbers that stand for several whole ones?"""
+    wide = x.cast(pa.float64())
+    large = pc.and_(pc.greater_equal(pc.abs(wide), 2.0 ** EXACT[x.type.bit_width]), pc.is_finite(wide))
+    return bool(pc.any(large).as_py())
 
 
 READER = Parquet
