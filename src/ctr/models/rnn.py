@@ -13,8 +13,8 @@ class RNN(nn.Module):
     Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", EMNLP 2014, for the GRU. It is torch's
     form, with two biases where the paper has none, and the reset gate after the product with h instead of before.
     A baseline of ours, for completeness: fields have no order, so the one they are read in is arbitrary, and another
-    makes another model. Zhang et al., "Sequential Click Prediction for Sponsored Search with Recurrent Neural Networks", AAAI 2014,
-    run over a user's earlier impressions instead, which rows of this kind do not hold.
+    makes another model. Zhang et al., "Sequential Click Prediction for Sponsored Search with Recurrent Neural
+    Networks", AAAI 2014, run over a user's earlier impressions instead, which rows of this kind do not hold.
     """
 
     def __init__(
