@@ -102,10 +102,11 @@ def _warm_start(
     """Starts the blocks that the stage names from an earlier stage, of this run or of the run in its `from`."""
     if (source := stage.get("warm_start")) is None:
         return
-    folder = out / source["stage"]
+    folder, best = out / source["stage"], None
     if (other := stages[source["stage"]].get("from")) is not None:
         folder = Path(other) / run_folder.last_stage(Path(other))
-    trained = checkpoint.load_best(folder / "checkpoints")
+        best = run_folder.read_scores(Path(other)).get("best_step")
+    trained = checkpoint.load_best(folder / "checkpoints", best)
     snapshot.check_schema(trained, schema)
     checkpoint.warm_start(model, trained.model, source["modules"])
 
