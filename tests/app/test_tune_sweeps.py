@@ -38,11 +38,12 @@ def test_every_sweep_that_is_shipped_fits_the_configs(name, monkeypatch):
             assert all(member.space[key].inner(value) is not None for key, value in bases[member.name].own.items())
 
 
-def test_a_tuned_model_on_frappe_starts_from_what_bars_publishes():
+def test_every_tuned_model_on_frappe_starts_from_what_bars_publishes_with_the_same_changes():
     sweep = reading.read("frappe_tuned")
     assert {member.name for member in sweep.members} >= {"fm", "dnn", "deepfm", "nfm", "dcnv2", "finalmlp"}
+    same = ("precision=bf16", "model.embedding_dim=32", "trainer.schedule.patience=2", "trainer.patience=4")
     for member in sweep.members:
-        assert member.overrides[:2] == ("precision=bf16", f"experiment={member.name}_frappe_bars")
+        assert member.overrides[: len(same) + 1] == (*same, f"experiment={member.name}_frappe_bars")
     assert sweep.start
     assert set(sweep.seeds).isdisjoint({1, 2, 3, 4, 5})
 
