@@ -13,7 +13,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from ctr.app.cli import guard
+from ctr.app.cli import add_trust, guard
 from ctr.errors import UserError
 
 
@@ -35,12 +35,7 @@ def main() -> None:
     draw.add_argument("--out", type=Path, help="the file; the terminal by default")
     draw.add_argument("--format", choices=["svg", "mermaid", "table"], help="by default what --out ends with, or table")
     for one in (check, draw):
-        one.add_argument(
-            "--trust",
-            action="append",
-            default=[],
-            help="a package of your own whose classes are named; may be repeated",
-        )
+        add_trust(one)
     for one, act in ((ls, _ls), (show, _show), (diff, _diff), (check, _check), (draw, _draw)):
         one.set_defaults(act=act)
     said = commands.choices.get(sys.argv[1] if len(sys.argv) > 1 else "")

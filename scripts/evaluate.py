@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ctr.app.cli import guard
+from ctr.app.cli import add_trust, guard
 from ctr.errors import UserError
 
 
@@ -12,12 +12,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="the run's folder")
     parser.add_argument("--split", choices=["train", "valid", "test"], default="test")
-    parser.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        help="a package of your own whose classes the run's config names; may be repeated",
-    )
+    add_trust(parser)
     parser.add_argument("--device", help="where to evaluate, if not where it was trained")
     parser.add_argument("overrides", nargs="*", help="where its data are now, such as dataset.root=elsewhere")
     arguments = parser.parse_intermixed_args()

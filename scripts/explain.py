@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ctr.app.cli import guard
+from ctr.app.cli import add_trust, guard
 
 
 def main() -> None:
@@ -24,12 +24,7 @@ def main() -> None:
     parser.add_argument("--nearest", nargs="+", default=[], metavar="FIELD=TOKEN", help="or a feature id")
     parser.add_argument("--count", type=int, default=10, help="how many nearest ones")
     parser.add_argument("--out", type=Path, help="where to write; explain/ beside the runs by default")
-    parser.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        help="a package of your own whose classes a config names; may be repeated",
-    )
+    add_trust(parser)
     parser.add_argument("--device", help="where to evaluate, if not where it was trained")
     arguments = vars(parser.parse_intermixed_args())
 

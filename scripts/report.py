@@ -7,7 +7,7 @@ python scripts/report.py outputs/multirun --out sweep.html --no-predictions
 import argparse
 from pathlib import Path
 
-from ctr.app.cli import guard
+from ctr.app.cli import add_trust, guard
 
 
 def main() -> None:
@@ -16,12 +16,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the page; report.html in the first of the folders by default")
     parser.add_argument("--split", choices=["valid", "test"], default="valid", help="whose rows to predict")
     parser.add_argument("--no-predictions", action="store_true", help="where the data are not at hand: no calibration")
-    parser.add_argument(
-        "--trust",
-        action="append",
-        default=[],
-        help="a package of your own whose classes the configs name; may be repeated",
-    )
+    add_trust(parser)
     arguments = parser.parse_intermixed_args()
 
     from ctr.app.report.page import NAME, Request, write

@@ -42,6 +42,18 @@ def test_training_lasts_its_epochs_or_its_steps(tmp_path, settings, steps, epoch
     assert (progress.step, progress.epoch, progress.examples) == (steps, epochs, examples)
 
 
+def test_every_step_is_in_training_mode_though_evaluations_are_not(tmp_path, monkeypatch):
+    """Also where the steps go through a wrapper with a mode of its own, as those of torch.compile may."""
+    made = model("deepfm")
+    modes = []
+    made.mlp.register_forward_hook(lambda mlp, _, __: modes.append((torch.is_grad_enabled(), mlp.training)))
+    monkeypatch.setattr(Trainer, "_compiled", lambda self, model: nn.ModuleList([model]))
+    monkeypatch.setattr(nn.ModuleList, "forward", lambda self, ids, values: self[0](ids, values), raising=False)
+    fit(trainer(max_epochs=3), made, tmp_path)
+    assert modes.count((True, True)) == 24
+    assert set(modes) == {(True, True), (False, False)}
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 import secrets
@@ -62,6 +63,12 @@ def _run(cfg: DictConfig, out: Path, overrides: list[str]) -> float:
         raise Stopped(f"{stopped}; {go_on}") from stopped
     except KeyboardInterrupt as stopped:
         raise KeyboardInterrupt(go_on) from stopped
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """The option of scripts that build what a config names."""
+    says = "a package of your own whose classes configs name; may be repeated"
+    parser.add_argument("--trust", action="append", default=[], metavar="PACKAGE", help=says)
 
 
 def guard(main: Callable[[], Any]) -> None:

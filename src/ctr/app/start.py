@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ctr.batch import DataModule
 from ctr.blocks import FeatureLinear
 from ctr.schema import FeatureSchema
+from ctr.training.evaluate import scoring
 from ctr.training.objective import Objective
 
 MOVES = (1.0, -2.0)  # by which a parameter is moved to see whether the logits go along
@@ -37,7 +38,7 @@ def constants(model: nn.Module, schema: FeatureSchema) -> list[nn.Parameter]:
     shares = dict[nn.Parameter, float]()
     for parameter in model.parameters():
         if parameter.numel() == 1 and parameter.requires_grad:
-            share = _share(model, schema, parameter.data.view(1))
+            share = _share(model, schema, parameter.data.view(1), slice(None))
             if abs(share - 1) < 1e-3:
                 return [parameter]
             shares[parameter] = share
@@ -56,22 +57,18 @@ def adds_linear(model: nn.Module, schema: FeatureSchema) -> bool:
     return abs(share - slots) < 1e-3
 
 
-def _share(model: nn.Module, schema: FeatureSchema, numbers: Tensor, places: Tensor | None = None) -> float:
-    """By how much all logits move when these numbers move by 1; 0 where they do not move alike, or not in proportion.
-    The model is left as it was."""
-    where = torch.arange(len(numbers)) if places is None else places
-    before, training = numbers[where].clone(), {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            still, moved = model(*_rows(schema)).double(), []
+def _share(model: nn.Module, schema: FeatureSchema, numbers: Tensor, places: Tensor | slice) -> float:
+    """By how much all logits move when the numbers in these places move by 1; 0 where they do not move alike, or not in
+    proportion. The model is left as it was."""
+    rows, before, moved = _rows(schema), numbers[places].clone(), []
+    with scoring(model):
+        still = model(*rows).double()
+        try:
             for move in MOVES:
-                numbers[where] = before + move
-                moved.append((model(*_rows(schema)).double() - still) / move)
-    finally:
-        numbers[where] = before
-        for module, was in training.items():
-            module.training = was
+                numbers[places] = before + move
+                moved.append((model(*rows).double() - still) / move)
+        finally:
+            numbers[places] = before
     shares = torch.stack(moved)
     share = float(shares.mean())
     return share if float((shares - share).abs().max()) < 1e-3 * max(1.0, abs(share)) else 0.0

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ctr.data.columns.base import FLOAT32_MAX, Problem, Staged, numbers
+from ctr.data.columns.base import FLOAT32_MAX, Problem, Staged, is_number, numbers
 from ctr.data.columns.time import read_times
 from ctr.data.module import Labels
 from ctr.errors import UserError
@@ -72,7 +72,7 @@ def _label_values(cells: pa.Array) -> str:
     """How to give labels that are texts their numbers; nothing where one of them is a number. Which is 1 is a guess:
     the last by the alphabet."""
     texts = sorted({text for text in cells.to_pylist() if text.strip()}, reverse=True)
-    if not texts or any(map(_is_number, texts)) or max(map(len, texts)) > 40:
+    if not texts or any(is_number(text.strip()) for text in texts) or max(map(len, texts)) > 40:
         return ""
     numbers = {text: int(text == texts[0]) for text in texts[:FEW]}
     more = ", ..." if len(texts) > FEW else ""
@@ -82,14 +82,6 @@ def _label_values(cells: pa.Array) -> str:
     else:
         example = f"label_values: {json.dumps(numbers, ensure_ascii=False)[:-1]}{more}}} in the dataset's YAML file"
     return f"these labels are texts: say which number each of them is, as in {example}"
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 class Weight:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,19 @@ from ctr.batch import Batch, Loader
 from ctr.metrics import Predictions
 from ctr.metrics.calibration import undo_down_sampling
 from ctr.training.objective import Objective
+
+
+@contextmanager
+def scoring(model: nn.Module) -> Iterator[None]:
+    """Inside, the model is as when it scores, without gradients; afterwards each module has its own mode again."""
+    training = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        for module, was in training.items():
+            module.training = was
 
 
 def predict(

@@ -146,6 +146,8 @@ class Trainer:
         with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log, profile:
             for batch in profile.loading(self._batches(loader, progress, total_steps)):
                 optimizer.scale_lr(self.schedule.scale(progress, total_steps))
+                if not model.training:  # since an evaluation; to walk through all modules in every step takes time
+                    run.train()
                 self._step(run, optimizer, batch.to(self.device), progress, watch)
                 progress.advance(len(batch), len(loader))
                 evaluation_due = self._evaluation_due(progress, len(loader), total_steps)
@@ -229,8 +231,6 @@ class Trainer:
         self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress, watch: Watch
     ) -> None:
         """One update, unless the watch finds that loss or gradients are not finite."""
-        if not model.training:  # since an evaluation; to walk through all modules in every step takes time
-            model.train()
         with phase("forward"):
             with autocast(self.device, self.precision):
                 logits = optimizer.forward(model, batch.ids, batch.values)

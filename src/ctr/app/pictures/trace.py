@@ -15,6 +15,7 @@ from ctr.app.pictures.graph import Edge, Graph, Node, tidied
 from ctr.app.pictures.operations import CONSTANT, NUM_ROWS, TITLES, UNSEEN, operation, shape_of, tensors
 from ctr.blocks import Dropout, LogitSum
 from ctr.schema import FeatureSchema
+from ctr.training.evaluate import scoring
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
@@ -29,13 +30,8 @@ def trace(model: nn.Module, schema: FeatureSchema) -> Graph:
     ids = torch.tensor([schema.offsets[f] for f in schema.slot_fields], device=device).repeat(NUM_ROWS, 1)  # (B, S)
     values = torch.ones(ids.shape, device=device)
     recorder = _Recorder(model, schema, ids, values)
-    training = {module: module.training for module in model.modules()}
-    try:
-        with torch.no_grad(), recorder.hooks(), recorder:
-            logits = model.eval()(ids, values)
-    finally:
-        for module, was in training.items():
-            module.training = was
+    with scoring(model), recorder.hooks(), recorder:
+        logits = model(ids, values)
     return recorder.graph(logits)
 
 

@@ -136,12 +136,20 @@ def numbers(cells: pa.DictionaryArray) -> Staged:
     return Staged(pa.array(values[indices], mask=mask), problems)
 
 
+def is_number(text: str) -> bool:
+    """Does a cell of this text stand for a number, or for nan or an infinity?"""
+    try:
+        pa.scalar(text).cast(pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def _number(text: str | None) -> float | None:
     """NaN for what is no number."""
-    try:
-        return None if text is None else float(pa.scalar(text).cast(pa.float64()).as_py())
-    except pa.ArrowInvalid:
-        return float("nan")
+    if text is None:
+        return None
+    return float(pa.scalar(text).cast(pa.float64()).as_py()) if is_number(text) else float("nan")
 
 
 def train_numbers(name: str, train: Iterable[pa.Array], limit: int = 2**22) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from ctr.data.columns.base import FLOAT32_MAX
+from ctr.data.columns.base import FLOAT32_MAX, is_number
 from ctr.data.columns.entries import ENTRY
 from ctr.data.columns.multivalued import slot_places
 from ctr.data.readers.base import BLOCK_BYTES, Block, Reject
@@ -114,7 +114,7 @@ class EntriesText:
             reason = None
             if any(int(token) > MAX_ID for i, token in enumerate(tokens) if i % self.parts < self.parts - 1):
                 reason = "expected ids below 2^63"
-            elif not all(map(_is_number, [label, *tokens[self.parts - 1 :: self.parts]])):
+            elif not all(map(is_number, [label, *tokens[self.parts - 1 :: self.parts]])):
                 reason = "expected numbers for the label and the values"
             if reason is None:
                 good.append(raw + b"\n")
@@ -192,11 +192,3 @@ def _tokens(content: bytes) -> pa.Array:
         arrow_csv.ConvertOptions(column_types={"token": pa.string()}, strings_can_be_null=False),
     )
     return table["token"].combine_chunks()
-
-
-def _is_number(text: str) -> bool:
-    try:
-        pa.scalar(text).cast(pa.float64())
-    except pa.ArrowInvalid:
-        return False
-    return True
