@@ -120,7 +120,7 @@ def test_every_python_command_runs(command, places, tmp_path, request):
     if "hydra/launcher=joblib" in arguments:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="of the extra `launch`")
     environment = {"PYTHONPATH": str(Path(places["conf"]).parent)} if "my_package" in command else {}
-    if "dataset=frappe" in arguments or arguments[-1] == "frappe":
+    if "dataset=frappe" in arguments or arguments[-1] == "frappe" or "sweep=frappe_tuned" in arguments:
         environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)
     if arguments[0] == "train.py" and "--help" not in arguments:
         tiny = (
@@ -131,6 +131,8 @@ def test_every_python_command_runs(command, places, tmp_path, request):
         arguments += [*tiny, *BUDGET, f"hydra.run.dir={tmp_path}/new", f"hydra.sweep.dir={tmp_path}/sweep"]
     if arguments[0] == "scripts/reproduce.py" and "--list" not in arguments:
         arguments += ["--report", "--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    if arguments[0] == "scripts/tune.py" and "--list" not in arguments:
+        arguments += ["--trials", "1", BUDGET[0], "--out", str(tmp_path / "search")]
     if arguments[0] == "scripts/baseline.py":
         arguments += [*[w for w in TINY if w.startswith("dataset.")], "--out", str(tmp_path / "run")]
     if arguments[0] == "scripts/inspect_data.py":
