@@ -31,6 +31,11 @@ def test_other_rules_by_rows_are_torchs_with_l2_over_the_whole_table(kind, l2, f
     same(train(fm(), lazy(kind), l2=l2, flushes=flushes), train(fm(), dense(kind), l2=l2))
 
 
+def test_sgd_whose_l2_turns_the_sign_of_rows_is_still_torchs():
+    l2 = 1.5 / LR  # without a gradient a row is multiplied by -.5
+    same(train(fm(), lazy("sgd"), l2=l2, scale=constant), train(fm(), dense("sgd"), l2=l2, scale=constant))
+
+
 @FLUSHES
 @L2
 def test_ftrl_by_rows_is_dense_ftrl_with_l2_over_the_whole_table(l2, flushes):

@@ -577,6 +577,52 @@ void adam_rows(float* table, float* first, float* second, const i64* rows, i64 c
     }
 }
 
+// The steps that Adam makes with the gradient l2 * w alone, on rows that missed them: row rows[u] those from since[u] on, of
+// `steps` in all. rates[s] is lr / c1 of step s, roots[s] 1 / sqrt(c2), keeps[s] what decay leaves of a weight.
+void adam_idle(float* table, float* first, float* second, const i64* rows, const i64* since, i64 count, i64 D, i64 steps,
+               const float* rates, const float* roots, const float* keeps, const float* l2s, float beta2, float rest1,
+               float rest2, float eps, int threads) {
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            const i64 row = rows[u] * D;
+            float *__restrict w = table + row, *__restrict m = first + row, *__restrict v = second + row;
+            for (i64 s = since[u]; s < steps; s++) {
+                const float rate = rates[s], root = roots[s], keep = keeps[s], l2 = l2s[s];
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) {
+                    const float g = l2 * w[d];
+                    m[d] += rest1 * (g - m[d]);
+                    v[d] = beta2 * v[d] + rest2 * g * g;
+                    w[d] = keep * w[d] - rate * m[d] / (std::sqrt(v[d]) * root + eps);
+                }
+            }
+        }
+    }
+}
+
+// The same of Adagrad.
+void adagrad_idle(float* table, float* squares, const i64* rows, const i64* since, i64 count, i64 D, i64 steps,
+                  const float* lrs, const float* l2s, float eps, int threads) {
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        const i64 last = part(count, t + 1, threads);
+        for (i64 u = part(count, t, threads); u < last; u++) {
+            float *__restrict w = table + rows[u] * D, *__restrict q = squares + rows[u] * D;
+            for (i64 s = since[u]; s < steps; s++) {
+                const float lr = lrs[s], l2 = l2s[s];
+#pragma omp simd
+                for (i64 d = 0; d < D; d++) {
+                    const float g = l2 * w[d];
+                    q[d] += g * g;
+                    w[d] -= g == 0.0f ? 0.0f : lr * g / (std::sqrt(q[d]) + eps);
+                }
+            }
+        }
+    }
+}
+
 // What dense Adam would have done to these rows since they were last touched: steps without a gradient, in closed form.
 // `sums` of a row last touched at step base + i: kept[i] is what decay left of its weight, moved[i] the sum of the rates
 // that its moments moved it by, offsets[i] stands for eps, shrunk1[i] and shrunk2[i] are what is left of its moments.

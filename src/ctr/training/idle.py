@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from array import array
 
 import numpy as np
 import torch
@@ -10,14 +11,14 @@ from torch import Tensor
 
 from ctr import native
 from ctr.native import calls
-from ctr.training.rules import AdamRule, Rule, States
+from ctr.training.rules import AdamRule, Rule, States, Steps
 
 
 class Idle:
     """The steps since all rows were last brought up to date, and each row's own last one.
 
-    With L2 a missed step has the gradient l2 * w, and is replayed; without, Adam's moments and AdamW's decay are summed
-    in closed form. Other rules leave an untouched row where it is.
+    With L2 a missed step has the gradient l2 * w, and is made up for as the rule has it; without, Adam's moments and
+    AdamW's decay are summed in closed form. Other rules leave an untouched row where it is.
     """
 
     def __init__(self, table: Tensor, rule: Rule, l2: float, momentum: bool, trained: bool = True):
@@ -26,9 +27,9 @@ class Idle:
         self.moves = trained and (l2 > 0 or decays or (momentum and isinstance(rule, AdamRule)))
         self.touched = torch.zeros(len(table) if self.moves else 0, dtype=torch.int32)  # (N,) each row's last step
         self.touched = self.touched.to(table.device)
-        self.base = 0  # the step at which every row was up to date; the lists below begin behind it
-        self.lrs: list[float] = []
-        self.scales: list[float] = []  # what clipping left of the gradients
+        self.base = 0  # the step at which every row was up to date; the arrays below begin behind it
+        self.lrs = array("d")
+        self.scales = array("d")  # what clipping left of the gradients
         self.sums = np.zeros((5, 256))  # by last step: see _sum_up
         self.summed = self.moves and l2 == 0
         if self.summed:
@@ -87,7 +88,7 @@ class Idle:
             return
         if self.lrs:
             if self.l2 > 0:
-                self._replay(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
+                self._make_up(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
             else:
                 self._skip(table, states, rows)
         elif rows is not None:
@@ -96,19 +97,18 @@ class Idle:
             self.base = self.now
             if self.summed:
                 self.sums[:, 0] = self.sums[:, len(self.lrs)]
-            self.lrs, self.scales = [], []
+            self.lrs, self.scales = array("d"), array("d")
             self.touched.fill_(self.now)
         elif self.l2 > 0:
             self.touched.index_fill_(0, rows, self.now + 1)
 
-    def _replay(self, table: Tensor, states: States, rows: Tensor) -> None:
-        """Each missed step as the dense optimizer makes it, on all rows that missed it."""
-        last, order = self.touched.index_select(0, rows).sort(stable=True)
-        rows, last = rows.index_select(0, order), last.cpu()
-        for step in range(int(last[0]) + 1, self.now + 1):
-            idle = rows[: int(torch.searchsorted(last, step))]
-            lr, scale = self.lrs[step - self.base - 1], self.scales[step - self.base - 1]
-            self.rule.step(table, states, idle, table.index_select(0, idle).mul_(self.l2 * scale), lr, step)
+    def _make_up(self, table: Tensor, states: States, rows: Tensor) -> None:
+        since = self.touched.index_select(0, rows).long().sub_(self.base)
+        behind = since < len(self.lrs)
+        rows, since = rows.masked_select(behind), since.masked_select(behind)
+        if len(rows):
+            steps = Steps(self.base + 1, np.array(self.lrs), np.array(self.scales) * self.l2)
+            self.rule.make_up(table, states, rows, since, steps)
 
     def _skip(self, table: Tensor, states: States, rows: Tensor | None) -> None:
         """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
@@ -144,7 +144,8 @@ class Idle:
         if not self.moves:
             return
         self.touched.copy_(state["touched"])
-        self.base, self.lrs, self.scales = int(state["base"]), state["lrs"].tolist(), state["scales"].tolist()
+        self.base = int(state["base"])
+        self.lrs, self.scales = array("d", state["lrs"].tolist()), array("d", state["scales"].tolist())
         self.sums = state["sums"].numpy().copy()
 
 

@@ -3,8 +3,10 @@ kernels. Each is held to a dense twin in the tests."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +15,15 @@ from ctr.errors import UserError
 from ctr.native import calls
 
 States = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Steps in a row: the first one's number, from 1, and each one's learning rate and L2, as clipping left it."""
+
+    first: int
+    lrs: np.ndarray
+    l2s: np.ndarray
 
 
 class Rule(Protocol):
@@ -24,8 +35,25 @@ class Rule(Protocol):
         """The step of this number, from 1, on different rows (U,) with their gradients (U, D); in place."""
         ...
 
+    def make_up(self, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
+        """The steps that different rows (U,) have missed, each with the gradient l2 * w: row u has made the first
+        since[u] of `steps`, but not all of them; in place."""
+        ...
 
-class AdamRule:
+
+class OneByOne:
+    """Makes up for missed steps by making each of them, on all rows that missed it."""
+
+    def make_up(self: Rule, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
+        since, order = since.sort(stable=True)
+        rows, since = rows.index_select(0, order), since.cpu()
+        for number in range(int(since[0]), len(steps.lrs)):
+            idle = rows[: int(torch.searchsorted(since, number, right=True))]
+            grad = table.index_select(0, idle).mul_(float(steps.l2s[number]))
+            self.step(table, states, idle, grad, float(steps.lrs[number]), steps.first + number)
+
+
+class AdamRule(OneByOne):
     """Adam (Kingma and Ba 2015, algorithm 1); `decay` is AdamW's (Loshchilov and Hutter 2019, algorithm 2)."""
 
     def __init__(self, betas: tuple[float, float], eps: float, decay: float):
@@ -49,8 +77,27 @@ class AdamRule:
         first.index_copy_(0, rows, m)
         second.index_copy_(0, rows, v)
 
+    def make_up(self, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
+        if not native.serves(table):
+            super().make_up(table, states, rows, since, steps)
+            return
+        beta1, beta2 = self.betas
+        numbers = steps.first + np.arange(len(steps.lrs))
+        of_steps = (
+            steps.lrs / (1 - beta1**numbers),
+            1 / np.sqrt(1 - beta2**numbers),
+            1 - steps.lrs * self.decay,
+            steps.l2s,
+        )
+        arrays = [np.asarray(column, dtype=np.float32) for column in of_steps]
+        sizes = (len(rows), table.shape[1], len(steps.lrs))
+        constants = map(float, (beta2, 1 - beta1, 1 - beta2, self.eps))
+        calls.call(
+            "adam_idle", table, states["exp_avg"], states["exp_avg_sq"], rows, since, *sizes, *arrays, *constants
+        )
 
-class AdagradRule:
+
+class AdagradRule(OneByOne):
     """Adagrad (Duchi, Hazan and Singer 2011). A row without a gradient does not move: this is the dense optimizer."""
 
     def __init__(self, initial: float, eps: float):
@@ -70,8 +117,16 @@ class AdagradRule:
         table.index_copy_(0, rows, table.index_select(0, rows).sub_(moved))
         squares.index_copy_(0, rows, sums)
 
+    def make_up(self, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
+        if not native.serves(table):
+            super().make_up(table, states, rows, since, steps)
+            return
+        sizes = (len(rows), table.shape[1], len(steps.lrs))
+        arrays = (steps.lrs.astype(np.float32), steps.l2s.astype(np.float32))
+        calls.call("adagrad_idle", table, states["sum"], rows, since, *sizes, *arrays, float(self.eps))
 
-class RowwiseAdagradRule:
+
+class RowwiseAdagradRule(OneByOne):
     """Adagrad with one accumulator a row, the mean of its squared gradients: a state of 1 / D of the table."""
 
     def __init__(self, initial: float, eps: float):
@@ -93,7 +148,7 @@ class RowwiseAdagradRule:
         squares.index_copy_(0, rows, sums)
 
 
-class FTRLRule:
+class FTRLRule(OneByOne):
     """FTRL-Proximal (McMahan et al. 2013, algorithm 1): a weight from 0 stays 0 until its gradients outweigh l1. Its
     rate falls by itself, coordinate by coordinate: meant for a constant `lr`."""
 
@@ -114,7 +169,7 @@ class FTRLRule:
             state.index_copy_(0, rows, of_rows[name])
 
 
-class SGDRule:
+class SGDRule(OneByOne):
     """Plain gradient descent."""
 
     def states(self, table: Tensor, lr: float) -> States:
@@ -122,6 +177,16 @@ class SGDRule:
 
     def step(self, table: Tensor, states: States, rows: Tensor, grad: Tensor, lr: float, step: int) -> None:
         table.index_add_(0, rows, grad, alpha=-lr)
+
+    def make_up(self, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
+        """All at once: each step multiplies a row by 1 - lr * l2."""
+        shrunk = steps.lrs * steps.l2s
+        if shrunk.max() >= 1:  # a row changes its sign: no rate for a training, but the dense optimizer's step
+            super().make_up(table, states, rows, since, steps)
+            return
+        logs = torch.from_numpy(np.append(0.0, np.log1p(-shrunk).cumsum())).to(table.device)
+        factors = (logs[-1] - logs.index_select(0, since)).exp_().to(table.dtype)
+        table.index_copy_(0, rows, table.index_select(0, rows).mul_(factors.unsqueeze(1)))
 
 
 def ftrl_states(w: Tensor, lr: float, beta: float, l1: float, l2: float) -> States:
