@@ -101,7 +101,7 @@ def main() -> None:
 
     GroupedOptimizer.step = stepped  # type: ignore[method-assign]
     with tempfile.TemporaryDirectory() as out:
-        trainer.eval_every = 10**9
+        trainer.rhythm.eval_steps = 10**9
         trainer.fit(model, data, Path(out), Console(quiet=True))
 
 

@@ -81,12 +81,8 @@ def test_evaluation_comes_every_epoch_or_every_n_steps_and_once_at_the_last_step
 def test_a_fraction_of_an_epoch_evaluates_after_the_batch_that_completes_each_part(batches, times):
     if times > batches:
         return
-    one = trainer(eval_every=1 / times)
-    found = [
-        batch
-        for batch in range(1, batches + 1)
-        if one._evaluation_due(Progress(batch=batch % batches, step=batch), batches, 10**9)
-    ]
+    pace = trainer(eval_every=1 / times, max_epochs=10**6).rhythm.over(batches)
+    found = [batch for batch in range(1, batches + 1) if pace.evaluates(Progress(batch=batch % batches, step=batch))]
     assert found == [math.ceil(Fraction(part * batches, times)) for part in range(1, times + 1)]
 
 

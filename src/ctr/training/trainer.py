@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, cast
@@ -22,6 +21,7 @@ from ctr.training.objective import LogLoss, Objective
 from ctr.training.optimizer import GroupedOptimizer, MakeOptimizer, read_groups
 from ctr.training.profile import Profile, phase
 from ctr.training.progress import Progress
+from ctr.training.rhythm import Pace, Rhythm, at_least_one
 from ctr.training.run_log import RunLog
 from ctr.training.schedule import Constant, Schedule
 from ctr.training.table_optimizers import FTRLProximal, TableOptimizer
@@ -29,15 +29,13 @@ from ctr.training.watch import Watch
 
 
 class Trainer:
-    """Trains, evaluates on the valid split every epoch or every `eval_every` steps (0.25: after each quarter of an
-    epoch), keeps the best weights by `monitor`, and stops after `patience` evaluations without a better one. It never
-    reads the test split.
+    """Trains, evaluates on the valid split, keeps the best weights by `monitor`, and ends (ctr.training.rhythm says
+    when). It never reads the test split.
 
     `batch_size` null is 4,096, or less on small data: the largest power of two that makes 32 steps an epoch. `groups`
     gives embedding, linear and network a learning rate and an L2 each (see ctr.training.optimizer);
     `clip_norm` bounds the norm of all gradients together, L2 included; `order` is how rows are drawn
-    (ctr.data.loader); `save_every` adds checkpoints between evaluations; `profile` shows where the time goes
-    (ctr.training.profile). Null turns a limit off.
+    (ctr.data.loader); `profile` shows where the time goes (ctr.training.profile). Null turns a limit off.
     """
 
     def __init__(
@@ -75,19 +73,7 @@ class Trainer:
                 "optimizer=ftrl lowers its rates by itself, coordinate by coordinate, and its weights follow from the "
                 "rate: use schedule@trainer.schedule=constant"
             )
-        counts = {
-            "batch_size": batch_size,
-            "max_epochs": max_epochs,
-            "max_steps": max_steps,
-            "patience": patience,
-            "eval_every": eval_every if isinstance(eval_every, int) else None,
-            "save_every": save_every,
-            "log_every": log_every,
-            "eval_batch_size": eval_batch_size,
-        }
-        for name, count in counts.items():
-            if count is not None and count < 1:
-                raise UserError(f"{name} must be at least 1, found {count}")
+        at_least_one(batch_size=batch_size, eval_batch_size=eval_batch_size)
         if clip_norm is not None and not clip_norm > 0:
             raise UserError(f"clip_norm must be null or positive, found {clip_norm}")
         self.objective, self.schedule = objective, schedule
@@ -95,10 +81,14 @@ class Trainer:
         self.monitor = METRICS[monitor]
         self.make_optimizer, self.groups, self.clip_norm = optimizer, read_groups(groups), clip_norm
         self.batch_size, self.eval_batch_size, self.order, self.seed = batch_size, eval_batch_size, order, seed
-        self.max_epochs, self.max_steps, self.patience = max_epochs, max_steps, patience
-        self.save_every, self.log_every = save_every, log_every
-        self.eval_steps = eval_every if isinstance(eval_every, int) else None
-        self.evals_an_epoch = evals_an_epoch(eval_every) if isinstance(eval_every, float) else 1
+        self.rhythm = Rhythm(
+            max_epochs=max_epochs,
+            max_steps=max_steps,
+            patience=patience,
+            eval_every=eval_every,
+            save_every=save_every,
+            log_every=log_every,
+        )
         self.device = find_device(device)
         self.precision, self.precision_note = find_precision(precision, self.device)
         self.compile, self.profile = compile, profile
@@ -126,13 +116,8 @@ class Trainer:
         self._check_monitor(data)
         batch_size = self.batch_size or default_batch_size(data.num_rows("train"))
         loader = data.loader("train", batch_size, order=self.order, seed=self.seed)
-        if self.evals_an_epoch > len(loader):
-            raise UserError(
-                f"eval_every={1 / self.evals_an_epoch:.4g} asks for {self.evals_an_epoch:,} evaluations in an epoch, "
-                f"which has {len(loader):,} batches; use a larger fraction, or a smaller batch_size"
-            )
+        pace = self.rhythm.over(len(loader))
         loader.to(self.device)
-        total_steps = min(self.max_epochs * len(loader), self.max_steps or sys.maxsize)
         model.to(self.device)
         optimizer = GroupedOptimizer(model, self.make_optimizer, self.groups)
         folder, progress = out / "checkpoints", Progress()
@@ -141,29 +126,28 @@ class Trainer:
             console.print(f"going on from step {progress.step:,} in {out}", soft_wrap=True)
         run = self._compiled(model)
 
-        watch = Watch(1 if self.device.type == "cpu" else self.log_every)
+        watch = Watch(1 if self.device.type == "cpu" else self.rhythm.log_every)
         profile = Profile(self.profile, model, self.device, out, console, whole=self.compile)
-        with on_sigterm() as stop, RunLog(out, console, progress, total_steps, self.monitor.name) as log, profile:
-            for batch in profile.loading(self._batches(loader, progress, total_steps)):
-                optimizer.scale_lr(self.schedule.scale(progress, total_steps))
+        with on_sigterm() as stop, RunLog(out, console, progress, pace.total_steps, self.monitor.name) as log, profile:
+            for batch in profile.loading(_batches(loader, progress, pace)):
+                optimizer.scale_lr(self.schedule.scale(progress, pace.total_steps))
                 if not model.training:  # since an evaluation; to walk through all modules in every step takes time
                     run.train()
                 self._step(run, optimizer, batch.to(self.device), progress, watch)
                 progress.advance(len(batch), len(loader))
-                evaluation_due = self._evaluation_due(progress, len(loader), total_steps)
-                save_due = self.save_every is not None and progress.step % self.save_every == 0
+                evaluates, saves, records = pace.evaluates(progress), pace.saves(progress), pace.records(progress)
                 stopping = stop.asked  # read once: the signal may come between two lines
-                if evaluation_due or save_due or stopping or progress.step % self.log_every == 0:
+                if evaluates or saves or records or stopping:
                     watch.read(progress)
-                if evaluation_due or progress.step % self.log_every == 0:
+                if evaluates or records:
                     log.train(progress, {"grad_norm": watch.last_norm, **optimizer.lrs()})
-                if evaluation_due:
+                if evaluates:
                     with phase("evaluation"):
                         optimizer.catch_up()
                         scores = self.evaluate(model, data, "valid")
                     progress.evaluated(scores, self._improves(scores, progress))
                     log.valid(progress, scores)
-                if evaluation_due or save_due or stopping:
+                if evaluates or saves or stopping:
                     progress.seconds, progress.saved = log.seconds(), progress.step
                     with phase("checkpoint"):
                         checkpoint.save(folder, progress.step, snapshot.take(model, optimizer, progress, data.schema))
@@ -202,30 +186,11 @@ class Trainer:
             "expected": score(average, [METRICS["auc"], METRICS["log_loss"]]),
         }
 
-    def _batches(self, loader: Loader, progress: Progress, total_steps: int) -> Iterator[Batch]:
-        """Batches from where the progress is, until the training has had enough."""
-        while not self._finished(progress, total_steps):
-            for batch in loader.batches(progress.epoch, skip=progress.batch):
-                yield batch
-                if self._finished(progress, total_steps):
-                    return
-
     def _compiled(self, model: nn.Module) -> nn.Module:
         if not self.compile:
             return model
         mode = "reduce-overhead" if self.device.type == "cuda" else "default"  # the former with CUDA graphs
         return cast(nn.Module, torch.compile(model, mode=mode))
-
-    def _finished(self, progress: Progress, total_steps: int) -> bool:
-        return progress.step >= total_steps or (self.patience is not None and progress.stalled >= self.patience)
-
-    def _evaluation_due(self, progress: Progress, batches_an_epoch: int, total_steps: int) -> bool:
-        """After so many steps; or after each batch that completes a further part of the epoch, the last at its end."""
-        if self.eval_steps is not None:
-            due = progress.step % self.eval_steps == 0
-        else:
-            due = progress.batch * self.evals_an_epoch % batches_an_epoch < self.evals_an_epoch
-        return due or progress.step == total_steps
 
     def _step(
         self, model: nn.Module, optimizer: GroupedOptimizer, batch: Batch, progress: Progress, watch: Watch
@@ -265,16 +230,13 @@ class Trainer:
             )
 
 
-def evals_an_epoch(fraction: float) -> int:
-    """How often an epoch is evaluated that is cut into parts of this size: 4 for 0.25, 3 for 0.333."""
-    times = round(1 / fraction) if 0 < fraction <= 1 else 0
-    if not times or abs(times * fraction - 1) > 0.02:
-        near = "" if not times else f"; {1 / times:.4g} is near"
-        raise UserError(
-            f"eval_every must be a whole number of steps, or a fraction that goes into an epoch, such as 0.25 or 0.1; "
-            f"found {fraction}{near}"
-        )
-    return times
+def _batches(loader: Loader, progress: Progress, pace: Pace) -> Iterator[Batch]:
+    """Batches from where the progress is, until the training has had enough."""
+    while not pace.ended(progress):
+        for batch in loader.batches(progress.epoch, skip=progress.batch):
+            yield batch
+            if pace.ended(progress):
+                return
 
 
 def default_batch_size(num_rows: int) -> int:
