@@ -7,15 +7,13 @@ python scripts/compare.py outputs/multirun                         # all pairs o
 import argparse
 from pathlib import Path
 
-from ctr.app.cli import guard
+from ctr.app.cli import add_table_options, guard
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("roots", nargs="+", type=Path, help="run folders, or folders above")
-    parser.add_argument("--split", choices=["valid", "test"], default="test")
-    parser.add_argument("--metrics", default="", help="such as auc,log_loss, or all; the first two by default")
-    parser.add_argument("--format", choices=["text", "markdown", "latex", "csv", "html"], default="text")
+    add_table_options(parser)
     arguments = parser.parse_intermixed_args()
 
     from ctr.app import compare, grids, tables

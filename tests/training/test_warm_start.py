@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ctr.errors import UserError
-from ctr.training.checkpoint import warm_start
+from ctr.training.warm_start import warm_start
 from tests.training import builders
 from tests.training.builders import MODELS, model
 

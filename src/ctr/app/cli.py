@@ -71,6 +71,13 @@ def add_trust(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trust", action="append", default=[], metavar="PACKAGE", help=says)
 
 
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """The options of scripts that print tables of finished runs."""
+    parser.add_argument("--split", choices=["valid", "test"], default="test")
+    parser.add_argument("--metrics", default="", help="such as auc,log_loss, or all; the first two by default")
+    parser.add_argument("--format", choices=["text", "markdown", "latex", "csv", "html"], default="text")
+
+
 def guard(main: Callable[[], Any]) -> None:
     """Runs `main`; what the user can mend is told in one message, with exit status 1 and without a traceback."""
     if os.environ.get(TRACEBACK) == "1":

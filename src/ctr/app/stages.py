@@ -21,6 +21,7 @@ from ctr.schema import FeatureSchema
 from ctr.training import checkpoint, memory, snapshot
 from ctr.training.progress import Progress
 from ctr.training.trainer import Trainer
+from ctr.training.warm_start import warm_start
 
 
 def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | None = None) -> float:
@@ -93,7 +94,7 @@ def _rehearse(own: Mapping[str, Any], trainers: Mapping[str, Trainer], trust: li
         models[name] = build(stage["model"], trust, f"stages.{name}.model", schema=schema)
         trainers[name].check(models[name])
         if (source := stage.get("warm_start")) is not None and source["stage"] in models:
-            checkpoint.warm_start(models[name], models[source["stage"]].state_dict(), source["modules"])
+            warm_start(models[name], models[source["stage"]].state_dict(), source["modules"])
 
 
 def _warm_start(
@@ -108,7 +109,7 @@ def _warm_start(
         best = run_folder.read_scores(Path(other)).get("best_step")
     trained = checkpoint.load_best(folder / "checkpoints", best)
     snapshot.check_schema(trained, schema)
-    checkpoint.warm_start(model, trained.model, source["modules"])
+    warm_start(model, trained.model, source["modules"])
 
 
 def _peak(out: Path) -> dict[str, float | None] | None:

@@ -11,14 +11,14 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from ctr import disk
 from ctr.errors import UserError
@@ -181,32 +181,6 @@ def steps(folder: Path) -> list[int]:
 
 def step_folder(folder: Path, step: int) -> Path:
     return folder / f"step-{step:08d}"
-
-
-def warm_start(model: nn.Module, trained: Mapping[str, Tensor], modules: Iterable[str]) -> None:
-    """Copies these blocks of a trained model into `model`, strictly.
-
-    Raises UserError, with the name, where a block has a parameter that the other side lacks or has in another shape.
-    """
-    state = model.state_dict()
-    for module in modules:
-        ours = {name for name in state if f"{name}.".startswith(f"{module}.")}
-        theirs = {name for name in trained if f"{name}.".startswith(f"{module}.")}
-        kind = type(model).__name__
-        if not ours | theirs:
-            raise UserError(f"warm start: neither {kind} nor the trained model has a block {module!r}")
-        if odd := sorted(ours ^ theirs):
-            raise UserError(
-                f"warm start: {odd[0]!r} is only in {'the trained model' if odd[0] in theirs else kind}; give both "
-                f"models the same block {module!r}, or name other blocks in warm_start.modules"
-            )
-        for name in sorted(ours):
-            if state[name].shape != trained[name].shape:
-                raise UserError(
-                    f"warm start: {name!r} is {tuple(trained[name].shape)} in the trained model and "
-                    f"{tuple(state[name].shape)} in {kind}; give both the same sizes"
-                )
-            state[name].copy_(trained[name])
 
 
 def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
