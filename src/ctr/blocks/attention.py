@@ -1,12 +1,21 @@
 """Self-attention over the fields of an example."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
+from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
+from ctr import native
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.mlp import xavier_linear
 from ctr.errors import UserError
+from ctr.native import calls
 
 
 class FieldAttention(nn.Module):
@@ -45,19 +54,54 @@ class FieldAttention(nn.Module):
         self.norm = nn.LayerNorm(self.out_features) if layer_norm else nn.Identity()
 
     def forward(self, xv: Tensor) -> Tensor:
-        query, key, value = (self.heads(project(xv)) for project in (self.query, self.key, self.value))
-        scores = query @ key.transpose(-2, -1) * self.factor  # (B, heads, F, F)
-        weights = self.dropout(scores.softmax(dim=-1))
-        attended: Tensor = (weights @ value).transpose(1, 2).flatten(2)  # (B, F, out_features)
+        projections = torch.cat([self.query.weight, self.key.weight, self.value.weight])
+        packed = functional.linear(xv, projections)  # (B, F, 3 * out_features), in one product
+        attended = attend(packed, self.num_heads, self.factor, self.dropout)
         if self.residual is not None:
             attended = attended + self.residual(xv)
         hidden: Tensor = self.norm(attended)
         return hidden.relu()
 
-    def heads(self, projected: Tensor) -> Tensor:
-        """(B, F, heads * attention_dim) -> (B, heads, F, attention_dim)."""
-        split: Tensor = projected.unflatten(-1, (self.num_heads, -1))
-        return split.transpose(1, 2)
-
     def extra_repr(self) -> str:
         return f"num_heads={self.num_heads}, factor={self.factor:g}"
+
+
+def attend(packed: Tensor, num_heads: int, factor: float, dropout: Dropout) -> Tensor:
+    """dropout(softmax(factor Q K^T)) V, head by head, for Q, K and V side by side in `packed`:
+    (B, F, 3 * heads * attention_dim) -> (B, F, heads * attention_dim).
+
+    Fields are few, so that on a CPU a head of an example is one pass in the cache, forward and backward.
+    """
+    if native.serves(packed, bf16=True) and packed.numel():
+        factors = None
+        if dropout.training and dropout.p > 0:
+            factors = dropout(torch.ones(len(packed), num_heads, packed.shape[1], packed.shape[1]))
+        run: Callable[..., Tensor] = _Attended.apply
+        return run(packed, factors, num_heads, factor)
+    query, key, value = packed.unflatten(-1, (3, num_heads, -1)).permute(2, 0, 3, 1, 4)  # each (B, heads, F, dim)
+    scores = query @ key.transpose(-2, -1) * factor  # (B, heads, F, F)
+    weights = dropout(scores.softmax(dim=-1))
+    return cast(Tensor, (weights @ value).transpose(1, 2).flatten(2))
+
+
+class _Attended(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, packed: Tensor, factors: Tensor | None, num_heads: int, factor: float) -> Tensor:
+        rows, fields, width = packed.shape[0], packed.shape[1], packed.shape[2] // 3
+        out = packed.new_empty(rows, fields, width)
+        ctx.settings = (rows, fields, num_heads, width // num_heads, factor)
+        calls.call(_name("attend", packed), packed, factors, *ctx.settings, out)
+        ctx.save_for_backward(packed, factors)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        packed, factors = ctx.saved_tensors
+        out = torch.empty_like(packed)
+        calls.call(_name("attend_backward", packed), packed, factors, grad.contiguous(), *ctx.settings, out)
+        return out, None, None, None
+
+
+def _name(kernel: str, packed: Tensor) -> str:
+    return f"{kernel}_{'bf16' if packed.dtype == torch.bfloat16 else 'f32'}"

@@ -389,6 +389,194 @@ void bi_interaction_backward(const float* xv, const float* sums, const float* gr
 }
 }
 
+// ------------------------------------------------------------------------------------- attention over few fields
+
+// e^x for x <= 0, within 2e-7 of it, in a form that compilers turn into vectors.
+static inline float exp_of(float x) {
+    x = x < -87.0f ? -87.0f : x;
+    const float whole = std::floor(x * 1.44269504f + 0.5f);
+    const float rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;  // ln 2 in two parts
+    float sum = 1.0f / 5040.0f;  // the series of e^rest, |rest| <= ln(2) / 2
+    sum = sum * rest + 1.0f / 720.0f;
+    sum = sum * rest + 1.0f / 120.0f;
+    sum = sum * rest + 1.0f / 24.0f;
+    sum = sum * rest + 1.0f / 6.0f;
+    sum = sum * rest + 0.5f;
+    sum = sum * rest + 1.0f;
+    sum = sum * rest + 1.0f;
+    const i32 bits = ((i32)whole + 127) << 23;
+    float power;
+    std::memcpy(&power, &bits, 4);
+    return sum * power;
+}
+
+// Small matrices, whose sizes are padded to multiples of 16 with zeros.
+typedef float Sixteen __attribute__((vector_size(64)));
+static inline i64 padded(i64 n) { return (n + 15) & ~(i64)15; }
+
+// c (M, N) = a b, four rows and sixteen columns at a time; a[m, k] stands at a[m * row + k * column], b and c are N wide.
+// Rows of c up to the next multiple of four are written as well.
+static inline void multiply(const float* a, i64 row, i64 column, const float* b, i64 M, i64 K, i64 N, float* c) {
+    for (i64 m = 0; m < M; m += 4)
+        for (i64 n = 0; n < N; n += 16) {
+            Sixteen sums[4] = {};
+            for (i64 k = 0; k < K; k++) {
+                Sixteen of_b;
+                std::memcpy(&of_b, b + k * N + n, sizeof of_b);
+                const float* of_a = a + m * row + k * column;
+                for (int i = 0; i < 4; i++) sums[i] += of_a[i * row] * of_b;
+            }
+            for (int i = 0; i < 4; i++) std::memcpy(c + (m + i) * N + n, &sums[i], sizeof sums[i]);
+        }
+}
+
+// Asks memory for what will be read after the next example: its rows lie too far apart for the machine to guess.
+template <typename T>
+static inline void coming(const T* from, i64 count) {
+    for (i64 i = 0; i < count; i += 64 / (i64)sizeof(T)) __builtin_prefetch(from + i);
+}
+
+// One head of one example of `packed` (B, F, 3, heads, width), and what follows from it. P and R are width and F, padded.
+struct Head {
+    i64 F, width, P, R;
+    std::vector<float> room;
+    float *q, *k, *v, *g, *crossed, *weights, *scores, *out;
+
+    Head(i64 F, i64 width) : F(F), width(width), P(padded(width)), R(padded(F)), room((size_t)(6 * R * P + 2 * R * R)) {
+        q = room.data(), k = q + R * P, v = k + R * P, g = v + R * P, crossed = g + R * P, out = crossed + R * P;
+        weights = out + R * P, scores = weights + R * R;
+    }
+
+    // F rows of `width` numbers that lie `stride` apart, and back.
+    template <typename T>
+    void take(const T* from, i64 stride, float* to) const {
+        for (i64 f = 0; f < F; f++)
+            for (i64 d = 0; d < width; d++) to[f * P + d] = read(from[f * stride + d]);
+    }
+    template <typename T>
+    void put(const float* from, i64 stride, T* to) const {
+        for (i64 f = 0; f < F; f++)
+            for (i64 d = 0; d < width; d++) write(&to[f * stride + d], from[f * P + d]);
+    }
+
+    // to[m, n] = <x_m, y_n>
+    void products(const float* x, const float* y, float* to) {
+        for (i64 f = 0; f < F; f++)
+            for (i64 d = 0; d < width; d++) crossed[d * R + f] = y[f * P + d];
+        multiply(x, P, 1, crossed, F, width, R, to);
+    }
+
+    // weights[m, n] = softmax_n(factor <q_m, k_n>)
+    void weigh(float factor) {
+        products(q, k, weights);
+        for (i64 m = 0; m < F; m++) {
+            float* __restrict row = weights + m * R;
+            float most = -INFINITY, total = 0.0f;
+            for (i64 n = 0; n < F; n++) {
+                row[n] *= factor;
+                most = row[n] > most ? row[n] : most;
+            }
+#pragma omp simd reduction(+ : total)
+            for (i64 n = 0; n < F; n++) {
+                row[n] = exp_of(row[n] - most);
+                total += row[n];
+            }
+            const float share = 1.0f / total;
+            for (i64 n = 0; n < F; n++) row[n] *= share;
+        }
+    }
+
+    // What dropout leaves of the weights.
+    void thin(const float* factors) {
+        for (i64 m = 0; m < F; m++)
+            for (i64 n = 0; n < F; n++) weights[m * R + n] *= factors[m * F + n];
+    }
+};
+
+// `factors` (B, heads, F, F) is what dropout makes of each weight, or nothing; `out` is (B, F, heads, width).
+template <typename T>
+static void attend(const T* packed, const float* factors, i64 B, i64 F, i64 heads, i64 width, float factor, T* out,
+                   int threads) {
+    const i64 all = heads * width;
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        Head one(F, width);
+        const i64 last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            if (b + 1 < last) coming(packed + (b + 1) * F * 3 * all, F * 3 * all);
+            for (i64 h = 0; h < heads; h++) {
+                const T* from = packed + b * F * 3 * all + h * width;
+                one.take(from, 3 * all, one.q);
+                one.take(from + all, 3 * all, one.k);
+                one.take(from + 2 * all, 3 * all, one.v);
+                one.weigh(factor);
+                if (factors) one.thin(factors + (b * heads + h) * F * F);
+                multiply(one.weights, one.R, 1, one.v, F, F, one.P, one.out);
+                one.put(one.out, all, out + b * F * all + h * width);
+            }
+        }
+    }
+}
+
+template <typename T>
+static void attend_backward(const T* packed, const float* factors, const T* grad, i64 B, i64 F, i64 heads, i64 width,
+                            float factor, T* out, int threads) {
+    const i64 all = heads * width;
+#pragma omp parallel num_threads(threads)
+    EACH_PART(t) {
+        Head one(F, width);
+        const i64 R = one.R, P = one.P, last = part(B, t + 1, threads);
+        for (i64 b = part(B, t, threads); b < last; b++) {
+            if (b + 1 < last) {
+                coming(packed + (b + 1) * F * 3 * all, F * 3 * all);
+                coming(grad + (b + 1) * F * all, F * all);
+            }
+            for (i64 h = 0; h < heads; h++) {
+                const i64 at = b * F * 3 * all + h * width;
+                one.take(packed + at, 3 * all, one.q);
+                one.take(packed + at + all, 3 * all, one.k);
+                one.take(packed + at + 2 * all, 3 * all, one.v);
+                one.take(grad + b * F * all + h * width, all, one.g);
+                one.weigh(factor);
+                one.products(one.g, one.v, one.scores);  // the gradient of the thinned weights
+                const float* kept = factors ? factors + (b * heads + h) * F * F : nullptr;
+                for (i64 m = 0; m < F; m++) {
+                    float* __restrict to = one.scores + m * R;
+                    const float* __restrict weights = one.weights + m * R;
+                    float mean = 0.0f;
+                    for (i64 n = 0; n < F; n++) {
+                        to[n] *= kept ? kept[m * F + n] : 1.0f;
+                        mean += weights[n] * to[n];
+                    }
+                    for (i64 n = 0; n < F; n++) to[n] = factor * weights[n] * (to[n] - mean);
+                }
+                multiply(one.scores, R, 1, one.k, F, F, P, one.out);
+                one.put(one.out, 3 * all, out + at);
+                multiply(one.scores, 1, R, one.q, F, F, P, one.out);
+                one.put(one.out, 3 * all, out + at + all);
+                if (kept) one.thin(kept);
+                multiply(one.weights, 1, R, one.g, F, F, P, one.out);
+                one.put(one.out, 3 * all, out + at + 2 * all);
+            }
+        }
+    }
+}
+
+extern "C" {
+
+#define ATTENTION(NAME, T)                                                                                             \
+    void attend_##NAME(const T* packed, const float* factors, i64 B, i64 F, i64 heads, i64 width, float factor,        \
+                       T* out, int threads) {                                                                          \
+        attend(packed, factors, B, F, heads, width, factor, out, threads);                                             \
+    }                                                                                                                  \
+    void attend_backward_##NAME(const T* packed, const float* factors, const T* grad, i64 B, i64 F, i64 heads,         \
+                                i64 width, float factor, T* out, int threads) {                                        \
+        attend_backward(packed, factors, grad, B, F, heads, width, factor, out, threads);                              \
+    }
+ATTENTION(f32, float)
+ATTENTION(bf16, bf16)
+}
+
 // ------------------------------------------------------------------------- batch norm, ReLU and dropout, together
 
 static inline u64 mix(u64 z) {  // splitmix64 (Steele, Lea and Flood 2014): 64 random bits of a counter
