@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from array import array
 
 import numpy as np
 import torch
@@ -27,9 +26,8 @@ class Idle:
         self.moves = trained and (l2 > 0 or decays or (momentum and isinstance(rule, AdamRule)))
         self.touched = torch.zeros(len(table) if self.moves else 0, dtype=torch.int32)  # (N,) each row's last step
         self.touched = self.touched.to(table.device)
-        self.base = 0  # the step at which every row was up to date; the arrays below begin behind it
-        self.lrs = array("d")
-        self.scales = array("d")  # what clipping left of the gradients
+        self.base = 0  # the step at which every row was up to date; `steps` begin behind it
+        self.steps = Steps(1, l2)
         self.sums = np.zeros((5, 256))  # by last step: see _sum_up
         self.summed = self.moves and l2 == 0
         if self.summed:
@@ -37,7 +35,7 @@ class Idle:
 
     @property
     def now(self) -> int:
-        return self.base + len(self.lrs)
+        return self.base + self.steps.count
 
     def not_stepped(self, rows: Tensor) -> None:
         """The step that `catch_up` prepared these rows for was not made."""
@@ -48,8 +46,7 @@ class Idle:
         """A step was made, on the rows that `catch_up` was last called for."""
         if not self.moves:
             return
-        self.lrs.append(lr)
-        self.scales.append(scale)
+        self.steps.add(lr, scale)
         if self.summed:
             self._sum_up(lr)
 
@@ -57,7 +54,7 @@ class Idle:
         """For a row last touched at step base + i, column i: what decay has left of its weight; the sum of the rates
         that its moments have moved it by; what eps is beside the root of its second moment; what is left of either
         moment."""
-        rule, step, count = self.rule, self.now, len(self.lrs)
+        rule, step, count = self.rule, self.now, self.steps.count
         assert isinstance(rule, AdamRule)
         beta1, beta2 = rule.betas
         kept, moved, _, first, second = self.sums[:, :count]
@@ -86,7 +83,7 @@ class Idle:
         """Brings the rows of the next batch, or all, to the step before the next."""
         if not self.moves:
             return
-        if self.lrs:
+        if self.steps.count:
             if self.l2 > 0:
                 self._make_up(table, states, torch.arange(len(table), device=table.device) if rows is None else rows)
             else:
@@ -96,31 +93,30 @@ class Idle:
         if rows is None:
             self.base = self.now
             if self.summed:
-                self.sums[:, 0] = self.sums[:, len(self.lrs)]
-            self.lrs, self.scales = array("d"), array("d")
+                self.sums[:, 0] = self.sums[:, self.steps.count]
+            self.steps = Steps(self.base + 1, self.l2)
             self.touched.fill_(self.now)
         elif self.l2 > 0:
             self.touched.index_fill_(0, rows, self.now + 1)
 
     def _make_up(self, table: Tensor, states: States, rows: Tensor) -> None:
         since = self.touched.index_select(0, rows).long().sub_(self.base)
-        behind = since < len(self.lrs)
+        behind = since < self.steps.count
         rows, since = rows.masked_select(behind), since.masked_select(behind)
         if len(rows):
-            steps = Steps(self.base + 1, np.array(self.lrs), np.array(self.scales) * self.l2)
-            self.rule.make_up(table, states, rows, since, steps)
+            self.rule.make_up(table, states, rows, since, self.steps)
 
     def _skip(self, table: Tensor, states: States, rows: Tensor | None) -> None:
         """All missed steps at once. Adam's eps is taken as in the first of them; it moves by 5 % in 100 steps."""
         first, second = states["exp_avg"], states["exp_avg_sq"]
-        sums = torch.from_numpy(self.sums[:, : len(self.lrs) + 1].copy()).to(table.device, table.dtype)
+        sums = torch.from_numpy(self.sums[:, : self.steps.count + 1].copy()).to(table.device, table.dtype)
         if native.serves(table, self.touched):
             count = len(table) if rows is None else len(rows)
             numbers = (count, table.shape[1], self.now, self.base, self.now + 1)
             calls.call("adam_catch_up", table, first, second, self.touched, rows, *numbers, *sums)
             return
         chosen = torch.arange(len(table), device=table.device) if rows is None else rows
-        at = (self.touched.index_select(0, chosen) - self.base).long().clamp(max=len(self.lrs))
+        at = (self.touched.index_select(0, chosen) - self.base).long().clamp(max=self.steps.count)
         kept, moved, offset, shrink1, shrink2 = sums.index_select(1, at).unsqueeze(2)
         m, v = first.index_select(0, chosen), second.index_select(0, chosen)
         away = torch.where(m == 0, 0, moved * m / (v.sqrt() + offset))
@@ -135,9 +131,9 @@ class Idle:
         return {
             "touched": self.touched,
             "base": torch.tensor(self.base),
-            "lrs": torch.tensor(self.lrs, dtype=torch.float64),
-            "scales": torch.tensor(self.scales, dtype=torch.float64),
-            "sums": torch.from_numpy(self.sums[:, : len(self.lrs) + 1 if self.summed else 1].copy()),
+            "lrs": torch.from_numpy(self.steps.lrs.copy()),
+            "scales": torch.from_numpy(self.steps.scales.copy()),
+            "sums": torch.from_numpy(self.sums[:, : self.steps.count + 1 if self.summed else 1].copy()),
         }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -145,7 +141,9 @@ class Idle:
             return
         self.touched.copy_(state["touched"])
         self.base = int(state["base"])
-        self.lrs, self.scales = array("d", state["lrs"].tolist()), array("d", state["scales"].tolist())
+        self.steps = Steps(self.base + 1, self.l2)
+        for lr, scale in zip(state["lrs"].tolist(), state["scales"].tolist(), strict=True):
+            self.steps.add(lr, scale)
         self.sums = state["sums"].numpy().copy()
 
 

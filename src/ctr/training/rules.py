@@ -3,7 +3,7 @@ kernels. Each is held to a dense twin in the tests."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Protocol
 
 import numpy as np
@@ -17,13 +17,39 @@ from ctr.native import calls
 States = dict[str, Tensor]
 
 
-@dataclass(frozen=True)
 class Steps:
-    """Steps in a row: the first one's number, from 1, and each one's learning rate and L2, as clipping left it."""
+    """Steps in a row, the first of which has the number `first`: each one's learning rate, what clipping left of its
+    gradients, its L2 after that, and the logarithm of what it and those before leave of a weight that has no other
+    gradient, under gradient descent."""
 
-    first: int
-    lrs: np.ndarray
-    l2s: np.ndarray
+    def __init__(self, first: int, l2: float):
+        self.first, self.l2, self.count = first, l2, 0
+        self.columns = np.zeros((4, 256))
+
+    def add(self, lr: float, scale: float) -> None:
+        if self.count == self.columns.shape[1]:
+            self.columns = np.concatenate([self.columns, np.empty_like(self.columns)], axis=1)
+        l2 = self.l2 * scale
+        log = math.log1p(-lr * l2) if lr * l2 < 1 else math.nan  # else the weight changes its sign
+        before = self.columns[3, self.count - 1] if self.count else 0.0
+        self.columns[:, self.count] = (lr, scale, l2, before + log)
+        self.count += 1
+
+    @property
+    def lrs(self) -> np.ndarray:
+        return self.columns[0, : self.count]
+
+    @property
+    def scales(self) -> np.ndarray:
+        return self.columns[1, : self.count]
+
+    @property
+    def l2s(self) -> np.ndarray:
+        return self.columns[2, : self.count]
+
+    @property
+    def logs(self) -> np.ndarray:
+        return self.columns[3, : self.count]
 
 
 class Rule(Protocol):
@@ -47,7 +73,7 @@ class OneByOne:
     def make_up(self: Rule, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
         since, order = since.sort(stable=True)
         rows, since = rows.index_select(0, order), since.cpu()
-        for number in range(int(since[0]), len(steps.lrs)):
+        for number in range(int(since[0]), steps.count):
             idle = rows[: int(torch.searchsorted(since, number, right=True))]
             grad = table.index_select(0, idle).mul_(float(steps.l2s[number]))
             self.step(table, states, idle, grad, float(steps.lrs[number]), steps.first + number)
@@ -82,7 +108,7 @@ class AdamRule(OneByOne):
             super().make_up(table, states, rows, since, steps)
             return
         beta1, beta2 = self.betas
-        numbers = steps.first + np.arange(len(steps.lrs))
+        numbers = steps.first + np.arange(steps.count)
         of_steps = (
             steps.lrs / (1 - beta1**numbers),
             1 / np.sqrt(1 - beta2**numbers),
@@ -90,7 +116,7 @@ class AdamRule(OneByOne):
             steps.l2s,
         )
         arrays = [np.asarray(column, dtype=np.float32) for column in of_steps]
-        sizes = (len(rows), table.shape[1], len(steps.lrs))
+        sizes = (len(rows), table.shape[1], steps.count)
         constants = map(float, (beta2, 1 - beta1, 1 - beta2, self.eps))
         calls.call(
             "adam_idle", table, states["exp_avg"], states["exp_avg_sq"], rows, since, *sizes, *arrays, *constants
@@ -121,7 +147,7 @@ class AdagradRule(OneByOne):
         if not native.serves(table):
             super().make_up(table, states, rows, since, steps)
             return
-        sizes = (len(rows), table.shape[1], len(steps.lrs))
+        sizes = (len(rows), table.shape[1], steps.count)
         arrays = (steps.lrs.astype(np.float32), steps.l2s.astype(np.float32))
         calls.call("adagrad_idle", table, states["sum"], rows, since, *sizes, *arrays, float(self.eps))
 
@@ -180,12 +206,12 @@ class SGDRule(OneByOne):
 
     def make_up(self, table: Tensor, states: States, rows: Tensor, since: Tensor, steps: Steps) -> None:
         """All at once: each step multiplies a row by 1 - lr * l2."""
-        shrunk = steps.lrs * steps.l2s
-        if shrunk.max() >= 1:  # a row changes its sign: no rate for a training, but the dense optimizer's step
+        logs = torch.from_numpy(steps.logs).to(table.device)
+        if logs[-1].isnan():  # rows have changed their signs: no rates for a training, but the dense optimizer's steps
             super().make_up(table, states, rows, since, steps)
             return
-        logs = torch.from_numpy(np.append(0.0, np.log1p(-shrunk).cumsum())).to(table.device)
-        factors = (logs[-1] - logs.index_select(0, since)).exp_().to(table.dtype)
+        made = torch.where(since > 0, logs[since - 1], 0.0)
+        factors = (logs[-1] - made).exp_().to(table.dtype)
         table.index_copy_(0, rows, table.index_select(0, rows).mul_(factors.unsqueeze(1)))
 
 
