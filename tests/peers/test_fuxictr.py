@@ -133,7 +133,8 @@ def test_attention_without_residual_is_the_relu_of_theirs(scale):
     fields = vectors()
 
     def theirs():
-        query, key, value = (ours.heads(project(fields)) for project in (ours.query, ours.key, ours.value))
+        projections = (ours.query, ours.key, ours.value)
+        query, key, value = (project(fields).unflatten(-1, (2, 3)).transpose(1, 2) for project in projections)
         return query, key, value, 3**0.5 if scale else None
 
     def output(attended):

@@ -12,6 +12,7 @@ from ctr.errors import UserError
 from ctr.training import Constant, Cosine, Plateau, snapshot
 from ctr.training.optimizer import GroupedOptimizer, read_groups
 from ctr.training.progress import Progress
+from tests.native.cases import names_called
 from tests.training import builders
 from tests.training.tables import LR, ROWS, SCHEMA, batches, changing, constant, fm, grouped, lazy, step, train
 
@@ -19,6 +20,7 @@ KINDS = ["adam", "adagrad", "rowwise", "sgd", "ftrl"]
 TABLES = ["embedding.table.weight", "linear.weight.table.weight"]
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_l2 = pytest.mark.parametrize("l2", [0.0, 0.01], ids=["", "l2"])
+RESTING = {"catch_up": False}
 both_kernels = pytest.mark.parametrize("kernels", ["plain", "native"])
 
 
@@ -29,25 +31,35 @@ def use(kernels: str) -> None:
 
 
 @every_l2
-@pytest.mark.parametrize("change", [{}, {"weight_decay": 0.1}, {"catch_up": False}], ids=["", "decay", "resting"])
-def test_the_native_kernels_of_adam_are_its_plain_form(change, l2):
-    check_kernels("adam", l2, eps=1e-8, **change)
+@pytest.mark.parametrize("change", [{}, {"weight_decay": 0.1}, RESTING], ids=["", "decay", "resting"])
+def test_the_native_kernels_of_adam_are_its_plain_form(change, l2, monkeypatch):
+    names = check_kernels("adam", l2, monkeypatch, eps=1e-8, **change)
+    assert names[0] == {"adam_rows"} | ({"adam_idle"} if l2 else {"adam_catch_up"} if change != RESTING else set())
 
 
 @every_l2
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_the_native_kernels_of_the_other_rules_are_their_plain_forms(kind, l2):
-    check_kernels(kind, l2)
+def test_the_native_kernels_of_the_other_rules_are_their_plain_forms(kind, l2, monkeypatch):
+    names = check_kernels(kind, l2, monkeypatch)
+    rows = {"adagrad": {"adagrad_rows"}, "rowwise": {"rowwise_adagrad_rows"}}.get(kind, set())
+    assert names[0] == rows | ({"adagrad_idle"} if kind == "adagrad" and l2 else set())
 
 
-def check_kernels(kind, l2, **changes):
-    """In float32, both against plain PyTorch in float64."""
+def check_kernels(kind, l2, monkeypatch, **changes):
+    """In float32, on two threads, both against plain PyTorch in float64. Returns the optimizers' kernels that each
+    called."""
+    called, names = [], names_called(monkeypatch)
+    torch.set_num_threads(2)
     scale = constant if kind == "ftrl" else changing
     truth = train(fm(), lazy(kind, **changes), l2=l2, scale=scale, flushes=(7, 30))
     for kernels in ("native", "plain"):
         use(kernels)
         ours = train(fm().to(torch.float32), lazy(kind, **changes), l2=l2, scale=scale, flushes=(7, 30))
         torch.testing.assert_close({n: w.double() for n, w in ours.items()}, truth, rtol=0, atol=1e-5)
+        called.append({name for name in names if name.startswith(("adam_", "adagrad_", "rowwise_"))})
+        names.clear()
+    assert called[1] == set()
+    return called
 
 
 @both_kernels

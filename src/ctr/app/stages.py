@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from torch import nn
 
-from ctr.app import board, claim, curves, machine, overfit, run_folder, same_data, start, summary
+from ctr.app import board, busy, claim, curves, machine, overfit, run_folder, same_data, start, summary
 from ctr.app.config import build, check, check_root, plain
 from ctr.batch import DataModule
 from ctr.data.module import Data
@@ -52,6 +52,8 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
         data: Data = recipe.open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{summary.headline(config)}, {how}\n{data.summary}", soft_wrap=True, highlight=False)
+        if told := busy.warning(torch.get_num_threads()):
+            console.print(f"warning: {told}", soft_wrap=True, highlight=False)
 
         _rehearse(own, trainers, trust, data.schema)
         names, costs = Names(data), dict[str, Any]()

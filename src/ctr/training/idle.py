@@ -10,7 +10,8 @@ from torch import Tensor
 
 from ctr import native
 from ctr.native import calls
-from ctr.training.rules import AdamRule, Rule, States, Steps
+from ctr.training.rule import Rule, States, Steps
+from ctr.training.rules import AdamRule
 
 
 class Idle:

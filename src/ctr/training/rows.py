@@ -20,7 +20,7 @@ from ctr.native import calls
 from ctr.training.idle import Idle
 from ctr.training.memory import in_large_pages
 from ctr.training.profile import phase
-from ctr.training.rules import Rule, States
+from ctr.training.rule import Rule, States
 
 
 @dataclass

@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import torch
 
 from ctr.errors import UserError
+from ctr.training.rule import Rule
 from ctr.training.rules import (
     AdagradRule,
     AdamRule,
     FTRLRule,
     RowwiseAdagradRule,
-    Rule,
     SGDRule,
     ftrl_states,
     ftrl_step,
