@@ -34,8 +34,9 @@ types: $(READY)  ## types
 floors: $(READY)  ## which part may import which
 	$(BIN)/lint-imports
 
+# Threads that sleep while they wait: two test processes share the cores (docs/performance.md).
 tests: $(READY)  ## the test suites: make tests ARGS="tests/models -x"
-	$(BIN)/pytest -n 2 $(ARGS)
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2 $(ARGS)
 
 tensorboard: $(READY)  ## look at the runs under outputs/, on this machine only
 	$(BIN)/tensorboard --logdir outputs --host 127.0.0.1
