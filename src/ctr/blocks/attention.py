@@ -90,7 +90,7 @@ class _Attended(torch.autograd.Function):
         rows, fields, width = packed.shape[0], packed.shape[1], packed.shape[2] // 3
         out = packed.new_empty(rows, fields, width)
         ctx.settings = (rows, fields, num_heads, width // num_heads, factor)
-        calls.call(_name("attend", packed), packed, factors, *ctx.settings, out)
+        calls.call(calls.of_dtype("attend", packed), packed, factors, *ctx.settings, out)
         ctx.save_for_backward(packed, factors)
         return out
 
@@ -99,9 +99,5 @@ class _Attended(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         packed, factors = ctx.saved_tensors
         out = torch.empty_like(packed)
-        calls.call(_name("attend_backward", packed), packed, factors, grad.contiguous(), *ctx.settings, out)
+        calls.call(calls.of_dtype("attend_backward", packed), packed, factors, grad.contiguous(), *ctx.settings, out)
         return out, None, None, None
-
-
-def _name(kernel: str, packed: Tensor) -> str:
-    return f"{kernel}_{'bf16' if packed.dtype == torch.bfloat16 else 'f32'}"

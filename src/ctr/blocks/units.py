@@ -67,7 +67,7 @@ class _Units(torch.autograd.Function):
         out = torch.empty_like(products)
         seed = int(torch.randint(1 << 62, ()).item()) if dropped else 0
         mean, variance, rstd = torch.empty(3, width).unbind()
-        eps, name = 0.0 if norm is None else float(norm.eps), _name("units", products)
+        eps, name = 0.0 if norm is None else float(norm.eps), calls.of_dtype("units", products)
         settings = (rows, width, int(norm is not None), weight, bias, eps, dropped, seed)
         calls.call(name, products, *settings, mean, variance, rstd, out)
         if norm is not None and shift is not None:
@@ -85,7 +85,14 @@ class _Units(torch.autograd.Function):
         grad_weight, grad_bias = torch.empty(2, width).unbind()
         settings = (rows, width, int(weight is not None), weight, mean, rstd, ctx.dropped)
         calls.call(
-            _name("units_backward", products), grad, products, out, *settings, grad_weight, grad_bias, grad_products
+            calls.of_dtype("units_backward", products),
+            grad,
+            products,
+            out,
+            *settings,
+            grad_weight,
+            grad_bias,
+            grad_products,
         )
         grad_shift = torch.zeros(width) if ctx.shifted else None
         return grad_products, None if weight is None else grad_weight, grad_bias, grad_shift, None, None
@@ -100,7 +107,3 @@ def _remember(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, count: int) 
     norm.num_batches_tracked += 1
     norm.running_mean.lerp_(mean, norm.momentum)
     norm.running_var.lerp_(variance * (count / (count - 1)), norm.momentum)
-
-
-def _name(kernel: str, inputs: Tensor) -> str:
-    return f"{kernel}_{'bf16' if inputs.dtype == torch.bfloat16 else 'f32'}"

@@ -22,6 +22,11 @@ def call(name: str, *arguments: Argument) -> Any:
     return kernel(*_converted(kernel, *arguments), torch.get_num_threads())
 
 
+def of_dtype(name: str, numbers: Tensor) -> str:
+    """The name of the kernel's form for these numbers, float32 or bfloat16."""
+    return f"{name}_{'bf16' if numbers.dtype == torch.bfloat16 else 'f32'}"
+
+
 def _converted(kernel: Any, *arguments: Argument) -> list[int | float | None]:
     """What ctypes turns into C by the types of the kernel's parameters, which its first call tells it."""
     if kernel.argtypes is None:
