@@ -1,6 +1,7 @@
 """Models of other libraries on the same splits: what they see, what is chosen on valid, the folder they leave."""
 
 import json
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -22,6 +23,9 @@ from tests.app.compose import TINY, tiny_run
 from tests.conftest import mixed_schema, random_batch
 
 DATA = [word for word in TINY if word.startswith("dataset.")]
+
+
+WITHOUT_FUXICTR = pytest.mark.skipif(find_spec("fuxictr") is not None, reason="FuxiCTR is installed")
 
 
 def fit(name, out, *overrides):
@@ -87,7 +91,7 @@ def test_logistic_regression_is_scikit_learns_with_the_c_that_valid_likes_best(d
     assert said["law_realised"]["auc"] > said["test"]["auc"]
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [name for name in BASELINES if name != "fuxictr"])  # tests/peers runs that
 def test_what_is_chosen_does_not_depend_on_test(name, data, monkeypatch):
     if name == "lightgbm":
         pytest.importorskip("lightgbm")
@@ -153,6 +157,7 @@ def test_the_scores_of_a_baseline_are_not_taken_for_those_of_another_run(tmp_pat
         ("logistic_regresion", [], "did you mean 'logistic_regression'"),
         ("logistic_regression", ["model=fm"], "a baseline reads dataset"),
         ("logistic_regression", ["task=regression"], "use task=binary"),
+        pytest.param("fuxictr", ["model=fm"], "PYTHONPATH", marks=WITHOUT_FUXICTR),
     ],
 )
 def test_a_mistake_is_said(name, overrides, message, tmp_path):

@@ -194,7 +194,7 @@ def test_a_sweep_runs_every_model_and_seed_and_a_table_sums_it_up(tmp_path):
     assert [name[-5:] for name in names] == ["seed1", "seed2"] * 2
     for model in ("FM", "NFM"):
         assert re.search(rf"^{model} +2 +1-2 +0\.\d+ ± ", result.stdout, flags=re.M)  # two runs, seeds 1 and 2
-    assert python("scripts/tabulate.py", str(tmp_path)).stdout.strip() in result.stdout
+    assert python("scripts/table.py", str(tmp_path)).stdout.strip() in result.stdout
 
 
 def test_evaluate_reproduces_the_stored_score_and_says_so(tmp_path):
@@ -226,7 +226,7 @@ def test_a_trusted_package_does_not_swallow_the_folder(script, tmp_path):
     assert str(tmp_path) in result.stderr
 
 
-@pytest.mark.parametrize("script", ["tabulate.py", "evaluate.py"])
+@pytest.mark.parametrize("script", ["table.py", "evaluate.py"])
 def test_scripts_say_what_is_wrong_with_a_folder(script, tmp_path):
     result = python(f"scripts/{script}", str(tmp_path))
     assert result.returncode == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -14,40 +13,15 @@ from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
 from ctr.app.baselines import BASELINES
+from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.app.baselines.fuxictr import fuxictr
 from ctr.app.baselines.matrices import Columns, one_hot
-from ctr.batch import Batch
 from ctr.errors import UserError
-from ctr.schema import FeatureSchema
 
 C = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # inverse strengths of L2
 TREES, ROUND, PATIENCE = 2000, 50, 100  # at most; grown at a time; without a better valid score
 FOLDS = 5  # of target encoding
 MOST_CATEGORIES = 255  # that scikit-learn's trees take in a column
-
-
-@dataclass(frozen=True)
-class Splits:
-    schema: FeatureSchema
-    parts: Mapping[str, Batch]  # train, valid, test
-    gain: Callable[[np.ndarray], float]  # of the logits of valid: what is chosen by, higher is better
-    seed: int
-    threads: int
-
-    def labels(self, split: str) -> np.ndarray:
-        return self.parts[split].labels.numpy()
-
-    def weights(self, split: str) -> np.ndarray | None:
-        weights = self.parts[split].weights
-        return None if weights is None else weights.numpy()
-
-
-@dataclass(frozen=True)
-class Fitted:
-    target: str  # the class
-    settings: Mapping[str, Any]
-    logits: Mapping[str, np.ndarray]  # of valid and test
-    steps: int
-    parameters: int | None
 
 
 def logistic_regression(splits: Splits) -> Fitted:
@@ -142,5 +116,5 @@ def lightgbm(splits: Splits) -> Fitted:
 
 
 LEARNERS: dict[str, Callable[[Splits], Fitted]] = dict(
-    zip(BASELINES, (logistic_regression, gradient_boosting, lightgbm), strict=True)
+    zip(BASELINES, (logistic_regression, gradient_boosting, lightgbm, fuxictr), strict=True)
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -16,7 +18,8 @@ from threadpoolctl import threadpool_limits
 
 from ctr.app import machine, run_folder, same_data
 from ctr.app.baselines import matrices
-from ctr.app.baselines.learners import LEARNERS, Fitted, Splits
+from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.app.baselines.learners import LEARNERS
 from ctr.app.config import build, check, check_root, plain
 from ctr.app.datasets import CONFIGS
 from ctr.batch import Batch, DataModule
@@ -29,6 +32,7 @@ from ctr.training.objective import LogLoss
 from ctr.training.trainer import Trainer
 
 READ = ("dataset", "task", "metrics", "monitor", "seed", "threads")  # keys that a baseline has a use for
+WHOLE = ("fuxictr",)  # those that run a model of a config, and read all of it
 
 
 def run(name: str, overrides: Sequence[str], out: Path | None, console: Console) -> Path:
@@ -37,7 +41,7 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
         raise UserError(f"there is no baseline {name!r}; there are {', '.join(LEARNERS)}{nearest(name, LEARNERS)}")
     for override in overrides:
         key = override.lstrip("+~").split("=")[0]
-        if key.split(".")[0] not in READ:
+        if name not in WHOLE and key.split(".")[0] not in READ:
             raise UserError(f"{override}: a baseline reads {', '.join(READ)}, and nothing else{nearest(key, READ)}")
     with initialize_config_dir(str(CONFIGS), version_base="1.3"):
         config = plain(compose("train", overrides=list(overrides)))
@@ -49,7 +53,7 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
     out = out or _new_folder(name, overrides)
     with run_folder.lock(out):
         memory.forget_peak()
-        threads = _begin(out, config, overrides, trainer)
+        threads = _begin(name, out, config, overrides, trainer)
         data: DataModule = build(config["dataset"], [], "dataset").open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{name} on\n{data.summary}", soft_wrap=True, highlight=False)
@@ -57,7 +61,15 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
         parts = {split: matrices.read(data, split) for split in ("train", "valid", "test")}
         with threadpool_limits(threads):
             fitted = LEARNERS[name](
-                Splits(data.schema, parts, lambda z: _gain(trainer, data, parts, z), config["seed"], threads)
+                Splits(
+                    data.schema,
+                    parts,
+                    lambda z: _gain(trainer, data, parts, z),
+                    config["seed"],
+                    threads,
+                    config,
+                    console.print,
+                )
             )
         seconds = round(time.perf_counter() - began, 2)
         _finish(out, config, trainer, data, parts, fitted, seconds, console)
@@ -69,16 +81,14 @@ def _new_folder(name: str, overrides: Sequence[str]) -> Path:
     return Path("outputs", dataset, name, f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{secrets.token_hex(3)}")
 
 
-def _begin(out: Path, config: Mapping[str, Any], overrides: Sequence[str], trainer: Trainer) -> int:
+def _begin(name: str, out: Path, config: Mapping[str, Any], overrides: Sequence[str], trainer: Trainer) -> int:
     """The folder's facts; returns the number of threads."""
     run_folder.begin(out, config, list(overrides))
     machine.settle(out, config, {"train": trainer})
     facts = machine.recorded(out)
-    for library in ("sklearn", "lightgbm"):
-        try:
-            facts["versions"][library] = __import__(library).__version__
-        except ImportError:
-            continue
+    library = {"lightgbm": "lightgbm", "fuxictr": "fuxictr"}.get(name, "sklearn")
+    with contextlib.suppress(ImportError):  # said when it is needed
+        facts["versions"][library] = importlib.import_module(library).__version__
     run_folder.write_json(out / machine.MACHINE, facts)
     return int(facts["threads"])
 
@@ -120,7 +130,7 @@ def _finish(
             **{f"law_{name}": law.to_json() for name, law in trainer.evaluate_law(data, "test").items()},
             "monitor": trainer.monitor.name,
             "steps": fitted.steps,
-            "epochs": None,
+            "epochs": fitted.epochs,
             "parameters": fitted.parameters,
             "seconds": seconds,
             "memory": memory.peak(),

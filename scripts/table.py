@@ -1,7 +1,7 @@
 """Prints finished runs as a table: mean, standard deviation and 95 % interval over seeds, and what the runs cost.
 
-python scripts/tabulate.py outputs
-python scripts/tabulate.py outputs --metrics auc,log_loss --format latex
+python scripts/table.py outputs
+python scripts/table.py outputs --metrics auc,log_loss --format latex
 """
 
 import argparse

@@ -1,0 +1,109 @@
+"""FuxiCTR's own model, loader and loop, under the settings of a config of ours."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ctr.app.baselines import fuxictr_options
+from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.errors import UserError
+from ctr.schema import FieldKind
+
+LABEL = "label of the row"  # a column's name that no field has
+LEAST = 1e-7  # probabilities are float32, and clipped as FuxiCTR clips them for its own log loss
+
+
+def fuxictr(splits: Splits) -> Fitted:
+    """Trains the model of the config there. Valid ends it and chooses its epoch, as the config says."""
+    library = _library()
+    options = fuxictr_options.of(splits.config)
+    if strange := [field.name for field in splits.schema.fields if field.kind is not FieldKind.CATEGORICAL]:
+        raise UserError(f"FuxiCTR is given categorical fields alone here, and {', '.join(strange)} are others")
+    if any(part.weights is not None for part in splits.parts.values()):
+        raise UserError("FuxiCTR has no weights of rows; leave them out with dataset.weight=null")
+    library["fuxictr.pytorch.torch_utils"].seed_everything(splits.seed)
+    torch.set_num_threads(splits.threads)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        features = _prepare(folder, splits, library["fuxictr.features"], options.model)
+        model = _model(library, options.target)(
+            features, model_root=name, verbose=0, num_workers=0, data_format="parquet", **options.model
+        )
+        Path(model.model_dir).mkdir(exist_ok=True)
+        loaders = _loaders(library["fuxictr.pytorch.dataloaders"], features, folder, options.model["batch_size"])
+        _tell_epochs(model, splits)
+        model.fit(
+            loaders["train"],
+            epochs=options.epochs,
+            validation_data=loaders["valid"],
+            max_gradient_norm=options.clip_norm,
+        )
+        probabilities = {split: model.predict(loaders[split]).clip(LEAST, 1 - LEAST) for split in ("valid", "test")}
+    return Fitted(
+        f"model_zoo.{options.target}",
+        options.model,
+        {split: np.log(p) - np.log1p(-p) for split, p in probabilities.items()},
+        steps=model._total_steps,
+        parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        epochs=model._epoch_index + 1,
+    )
+
+
+def _library() -> dict[str, ModuleType]:
+    names = ("fuxictr.features", "fuxictr.pytorch.torch_utils", "fuxictr.pytorch.dataloaders", "model_zoo")
+    try:
+        return {name: importlib.import_module(name) for name in names}
+    except ImportError as error:
+        raise UserError(
+            f"FuxiCTR and its model_zoo cannot be imported ({error}); the models are in no package: clone "
+            "https://github.com/reczoo/FuxiCTR, install what its requirements.txt lists, and set PYTHONPATH to it"
+        ) from error
+
+
+def _model(library: dict[str, ModuleType], target: str) -> Any:
+    module, _, name = f"model_zoo.{target}".rpartition(".")
+    return getattr(library["model_zoo"] if module == "model_zoo" else importlib.import_module(module), name)
+
+
+def _prepare(folder: Path, splits: Splits, library: ModuleType, settings: dict[str, Any]) -> Any:
+    """Its Parquet files, and its feature map: ids as they are prepared, numbered within their field."""
+    fields, offsets = splits.schema.fields, splits.schema.offsets
+    for split, part in splits.parts.items():
+        ids = part.ids.numpy().astype(np.int64)
+        columns = {
+            field.name: ids[:, i] - offset for i, (field, offset) in enumerate(zip(fields, offsets, strict=True))
+        }
+        pd.DataFrame({**columns, LABEL: splits.labels(split)}).to_parquet(folder / f"{split}.parquet")
+    described = [
+        {field.name: {"source": "", "type": "categorical", "vocab_size": field.num_features}} for field in fields
+    ]
+    file = folder / "feature_map.json"
+    file.write_text(json.dumps({"dataset_id": "rows", "labels": [LABEL], "features": described}))
+    features = library.FeatureMap("rows", str(folder))
+    features.load(str(file), settings)
+    return features
+
+
+def _loaders(library: ModuleType, features: Any, folder: Path, batch_size: int) -> dict[str, Any]:
+    files = {f"{split}_data": str(folder / f"{split}.parquet") for split in ("train", "valid", "test")}
+    made = library.RankDataLoader(features, batch_size=batch_size, num_workers=0, data_format="parquet", **files)
+    return dict(zip(("train", "valid", "test"), made.make_iterator(), strict=True))
+
+
+def _tell_epochs(model: Any, splits: Splits) -> None:
+    judge = model.checkpoint_and_earlystop
+
+    def judge_and_tell(logs: dict[str, float]) -> None:
+        splits.say(f"epoch {model._epoch_index + 1}: " + ", ".join(f"valid {k} {v:.5f}" for k, v in logs.items()))
+        judge(logs)
+
+    model.checkpoint_and_earlystop = judge_and_tell
