@@ -16,7 +16,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="logistic_regression, gradient_boosting, lightgbm or fuxictr")
     parser.add_argument("--out", type=Path, help="the run's folder; outputs/<dataset>/<name>/<time> by default")
-    parser.add_argument("overrides", nargs="*", help="as for train.py: dataset, task, metrics, monitor, seed, threads; fuxictr reads all")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        help="as for train.py: dataset, task, metrics, monitor, seed, threads; fuxictr reads all",
+    )
     arguments = parser.parse_intermixed_args()
 
     from rich.console import Console
