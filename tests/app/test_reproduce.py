@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from ctr.app import run_folder
-from ctr.app.reproduce import command, reading, records, report, runs
+from ctr.app.reproduce import command, figures, reading, records, report, runs
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.time_left import clock, time_left
 from ctr.errors import UserError
@@ -119,9 +119,10 @@ def made(tmp_path_factory):
     plots = {
         "heat": {"title": "h", "heat": "g"},
         "sweep": {"title": "s", "sweep": "g"},
-        "curves": {"title": "c", "curves": "train loss", "rows": ["fm", "nfm"]},
+        "curves": {"title": "c", "curves": "train loss", "rows": ["fm", "nfm"], "claims": ["one"]},
     }
-    folder = tables(tmp_path, rows=rows, grids={"g": grid}, claims={}, plots=plots)
+    claims = {"one": {"says": "NFM is better", "better": ["nfm", "fm"]}}
+    folder = tables(tmp_path, rows=rows, grids={"g": grid}, claims=claims, plots=plots)
     table = reading.read("t", folder)
     for run in runs.of_rows(table.chosen("quick"), [1, 2], tmp_path / "runs"):
         tiny_run(run.folder, *run.row.arguments(run.number)[:1], f"seed={run.number}")
@@ -145,6 +146,13 @@ def test_plots_are_drawn_of_what_has_run_and_a_grid_shares_its_rows_runs(made):
     drawn = sorted(path.name for path in (made[1] / "out").glob("*.png"))
     assert drawn == ["t-curves.png", "t-heat.png", "t-sweep.png"]
     assert all(f"({name})" in page for name in drawn)
+
+
+def test_the_verdicts_of_a_plots_claims_stand_over_it(made, monkeypatch):
+    found, titles = results(made), []
+    monkeypatch.setattr(figures.plt.Axes, "set_title", lambda axes, text, **options: titles.append(text))
+    figures.draw(found, made[1])
+    assert titles == ["", "", "one. NFM is better: cannot tell"]
 
 
 def test_what_is_missing_is_said_and_the_rest_is_written(made):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,20 @@ from ctr.app.reproduce.table import Grid, Plot, Side
 from ctr.statistics import seeds
 
 SIZE, DOTS = (7.0, 4.2), 150
+WIDTH = 95  # characters of a line over a plot
 
 
 def draw(results: Results, out: Path) -> list[tuple[str, str]]:
-    """Writes <table>-<plot>.png for every plot that has runs; returns their names and titles."""
+    """Writes <table>-<plot>.png for every plot that has runs, the verdicts of its claims over it; returns their names
+    and titles."""
     drawn = []
     for plot in results.table.plots:
         figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
         if KINDS[plot.kind](axes, plot, results):
+            said = [
+                f"{v.claim.name}. {v.claim.says}: {v.word}" for v in results.verdicts if v.claim.name in plot.claims
+            ]
+            axes.set_title("\n".join(wrap for line in said for wrap in textwrap.wrap(line, WIDTH)), fontsize="small")
             file = f"{results.table.name}-{plot.name}.png"
             figure.savefig(out / file, dpi=DOTS, metadata={"Software": None})
             drawn.append((file, plot.title))
@@ -49,11 +56,14 @@ def _curves(axes: Any, plot: Plot, results: Results) -> bool:
 
 
 def _heat(axes: Any, plot: Plot, results: Results) -> bool:
-    """A square a cell of the grid, with the mean of its runs written in; rows without runs are left out."""
+    """A square a cell of the grid, with the mean of its runs written in; rows without runs are left out, and the rest
+    are in the order of the last column, the highest first."""
     assert plot.grid is not None
     rows, means, _ = _means(plot.grid, plot.score, results)
     if not rows:
         return False
+    order = np.argsort(-means[:, -1], kind="stable")  # without a number there: last
+    rows, means = [rows[i] for i in order], means[order]
     axes.figure.set_size_inches(SIZE[0], 1.5 + 0.4 * len(rows))
     low, high = min(0.0, float(np.nanmin(means))), max(1.0, float(np.nanmax(means)))
     image = axes.imshow(means, cmap="viridis", vmin=low, vmax=high, aspect="auto")

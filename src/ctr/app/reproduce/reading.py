@@ -47,6 +47,8 @@ def read(name: str, folder: Path = TABLES) -> Table:
     repetition, repeat = _repeat(node.get("repeat"), f"{where}.repeat")
     found, grids = rows.read(node, rows.Defaults(listed[0], repeat), where)
     called = [row.name for row in found]
+    claimed = tuple(claims.read(node.get("claims", {}), {row.name: row.score for row in found}, f"{where}.claims"))
+    named = [claim.name for claim in claimed]
     if not found or len(set(called)) < len(called):
         raise UserError(f"{where}: rows need names of their own, and there must be one; found {'; '.join(called)}")
     return Table(
@@ -58,8 +60,8 @@ def read(name: str, folder: Path = TABLES) -> Table:
         repetition=repetition,
         seeds=_seeds(node["seeds"], f"{where}.seeds"),
         rows=tuple(found),
-        claims=tuple(claims.read(node.get("claims", {}), {row.name: row.score for row in found}, f"{where}.claims")),
-        plots=tuple(plots.read(node.get("plots", {}), called, grids, listed[0], f"{where}.plots")),
+        claims=claimed,
+        plots=tuple(plots.read(node.get("plots", {}), called, grids, named, listed[0], f"{where}.plots")),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from ctr import disk
 from ctr.app.grids import pipes
 from ctr.app.processes import CODE
-from ctr.app.reproduce import figures, records, runs, verdicts
+from ctr.app.reproduce import figures, records, runs
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
 from ctr.app.reproduce.table import Published, Row, Side
@@ -103,8 +103,8 @@ def _target(results: Results, row: Row) -> str:
 
 
 def _claims(results: Results) -> str:
-    found = verdicts.judge(results.table.claims, results.of)
-    return pipes([["claim", "says", "verdict", "test"], *([v.claim.name, v.claim.says, v.word, v.test] for v in found)])
+    lines = ([one.claim.name, one.claim.says, one.word, one.test] for one in results.verdicts)
+    return pipes([["claim", "says", "verdict", "test"], *lines])
 
 
 def _runs(results: Results) -> str:

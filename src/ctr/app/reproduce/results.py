@@ -13,6 +13,7 @@ from ctr.app.facts import facts
 from ctr.app.reproduce import runs, scores
 from ctr.app.reproduce.runs import Run
 from ctr.app.reproduce.table import Row, Side, Table
+from ctr.app.reproduce.verdicts import Verdict, judge
 
 MARKS = {  # by the folder of the data
     "frappe": (
@@ -42,6 +43,10 @@ class Results:
         """Folders of finished runs whose row is by now another, with what has changed."""
         each = [runs.outdated(runs.finished(row, self.root)) for row in self.table.rows]
         return {folder: what for changed in each for folder, what in changed.items()}
+
+    @cached_property
+    def verdicts(self) -> Sequence[Verdict]:
+        return judge(self.table.claims, self.of)
 
     @property
     def missing(self) -> list[Run]:

@@ -103,6 +103,7 @@ class Plot:
     title: str
     kind: str
     score: str
+    claims: tuple[str, ...] = ()  # whose verdicts stand over it
     rows: tuple[str, ...] = ()
     grid: Grid | None = None
 
