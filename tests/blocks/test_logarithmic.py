@@ -79,3 +79,12 @@ def test_magnitudes_below_the_smallest_count_as_that_and_send_no_gradient():
 def test_no_neurons_and_no_smallest_magnitude_are_refused(num_neurons, min_magnitude):
     with pytest.raises(ValueError, match="num_neurons must be at least 1 and min_magnitude above 0"):
         LogarithmicTransform(2, num_neurons, min_magnitude=min_magnitude)
+
+
+def test_bf16_around_it_costs_no_accuracy():
+    transform = plain(LogarithmicTransform(6, 4, min_magnitude=1e-5))
+    torch.nn.init.normal_(transform.orders, std=2.0)
+    vectors = torch.randn(16, 6, 3)
+    expected = transform(vectors)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(transform(vectors), expected)

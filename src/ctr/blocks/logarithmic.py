@@ -25,8 +25,10 @@ class LogarithmicTransform(nn.Module):
 
     def forward(self, vectors: Tensor) -> Tensor:
         logs = self.log_norm(vectors.abs().clamp(min=self.min_magnitude).log())  # (B, F, D)
-        crossed: Tensor = self.exp_norm((self.orders @ logs).exp())  # (B, L, D)
-        return crossed
+        with torch.autocast(vectors.device.type, enabled=False):  # an exponential makes bf16's error a relative one
+            crossed = (self.orders @ logs.to(self.orders.dtype)).exp()  # (B, L, D)
+        normed: Tensor = self.exp_norm(crossed)
+        return normed
 
     def extra_repr(self) -> str:
         return f"min_magnitude={self.min_magnitude}"
