@@ -111,6 +111,20 @@ def test_what_is_chosen_does_not_depend_on_test(name, data, monkeypatch):
     assert roc_auc_score(parts["test"].labels.numpy(), one.logits["test"]) > 0.55
 
 
+def test_lightgbm_ends_by_the_score_that_is_asked_for(data, monkeypatch):
+    pytest.importorskip("lightgbm")
+    monkeypatch.setattr(learners, "PATIENCE", 20)
+    parts = {split: matrices.read(data, split) for split in ("train", "valid", "test")}
+    asked = []
+
+    def gain(logits):
+        asked.append(len(asked))
+        return -abs(len(asked) - 7.0)  # the seventh time is the best
+
+    fitted = learners.lightgbm(learners.Splits(data.schema, parts, gain, seed=1, threads=1))
+    assert (fitted.settings["n_estimators"], len(asked)) == (7, 27)
+
+
 def test_a_large_field_goes_to_the_trees_by_target_encoding(data, monkeypatch, tmp_path):
     monkeypatch.setattr(learners, "MOST_CATEGORIES", 10)  # all fields have 20
     monkeypatch.setattr(learners, "TREES", 50)

@@ -42,6 +42,10 @@ def test_settings_take_their_names():
     assert (found.epochs, found.clip_norm) == (9, float("inf"))
 
 
+def test_a_whole_number_of_l2_is_not_lost():
+    assert repr(options("model=dnn", "trainer.groups.embedding.l2=1").model["embedding_regularizer"]) == "1.0"
+
+
 def test_settings_that_turn():
     autoint = options("model=autoint", "model.num_heads=4", "model.attention_dim=32").model
     assert (autoint["attention_dim"], autoint["num_heads"]) == (128, 4)
@@ -71,7 +75,19 @@ def test_no_setting_of_a_model_is_lost(path):
         (["model=dnn", "trainer.groups.network.lr=0.1"], "one learning rate"),
         (["model=dnn", "optimizer@trainer.optimizer=lazy_adagrad"], "Adam as torch has it"),
         (["model=dnn", "trainer.optimizer.lr=0.01"], "or plateau with"),
-        (["model=dnn", "trainer.eval_every=5"], "trainer.eval_every=None"),
+        (["model=dnn", "trainer.eval_every=5"], "trainer.eval_every=null"),
+        (["model=dnn", "trainer.optimizer.catch_up=false"], "Adam as torch has it"),
+        (["model=dnn", "objective.reduction=sum"], "the mean log loss"),
+        (
+            [
+                "model=nfm",
+                "model.pooling_batch_norm=false",
+                "model.pooling_dropout=0",
+                "model.hidden_batch_norm=true",
+                "model.head_bias=true",
+            ],
+            "batch_norm_eps=1e-05; the config has 0.001",
+        ),
         (["model=dnn", "precision=bf16"], "trainer.precision=fp32"),
         (["model=dnn", "start=mean"], "start=zero"),
         (["model=dnn", "trainer.batch_size=null"], "say the batch size"),

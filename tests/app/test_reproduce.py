@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,9 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ctr.app import run_folder
+from ctr.app import machine, run_folder
 from ctr.app.reproduce import command, figures, reading, records, report, runs
 from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.table import Side
 from ctr.app.reproduce.time_left import clock, time_left
 from ctr.errors import UserError
 from tests.app.compose import TINY, tiny_run
@@ -94,7 +96,7 @@ def test_a_table_is_stopped_goes_on_and_names_the_row_that_failed(tmp_path, monk
 
     page = (tmp_path / "out" / "t.md").read_text()
     assert "0.70000 ± 0.01000 (a paper, 3 seeds)" in page
-    assert "test auc in [0, 0.2]: missed by 0." in page
+    assert re.search(r"test auc in \[0, 0.2\]: 0\.\d+ above", page)
     assert "Failed: broken seed 1" in page
     assert "Missing" not in page
     assert "| one | The long one is better | cannot tell |" in page
@@ -252,6 +254,33 @@ def test_records_count_as_made_where_asked_for_and_never_replace_a_run(made, tmp
     assert list(first.iterdir()) == []
     command.reproduce(asked, said.append, run=False, folder=folder)
     assert len(said) == 3  # nothing is taken twice
+
+
+def test_records_of_runs_that_are_not_here_are_kept(made, tmp_path):
+    report.write(results(made), tmp_path / "out", "python x")
+    archive = records.path(tmp_path / "out", "t").read_bytes()
+    command.reproduce(request(tmp_path, seeds=(1, 2)), print, run=False, folder=made[1])
+    assert records.path(tmp_path / "out", "t").read_bytes() == archive
+    assert "Missing, 4 runs" in (tmp_path / "out" / "t.md").read_text()
+
+
+def test_times_are_those_of_the_commonest_number_of_threads(made, monkeypatch):
+    table, _ = made
+    recorded = machine.recorded
+    other = runs.Run(table.rows[0], 2, made[1] / "runs").folder
+    monkeypatch.setattr(
+        machine, "recorded", lambda out: {**recorded(out), "threads": 9} if out == other else recorded(out)
+    )
+    found = results(made)
+    assert list(found.of(Side("fm", "seconds"))) == [1]
+    assert list(found.of(Side("fm", "test auc"))) == [1, 2]
+    assert "commonest number of threads" in report.markdown(found, [], "python x")
+
+
+def test_a_row_that_was_asked_for_by_name_is_on_the_page_whatever_its_budget(made, tmp_path):
+    folder = tables(tmp_path, rows={**TABLE["rows"], "late": {"overrides": ["model=fm"]}}, claims={}, plots={})
+    command.reproduce(request(tmp_path, only=("late",)), print, run=False, folder=folder)
+    assert "late seed 1" in (tmp_path / "out" / "t.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["../../evil/seed1/scores.json", "a/seed1/model.safetensors", "a/seed1/../../x"])

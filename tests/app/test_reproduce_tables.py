@@ -45,6 +45,10 @@ MISTAKES = [
     ({"claims": {"c": {"says": "x", "within": {"row": "FM"}}}}, "low, high or both"),
     ({"plots": {"p": {"title": "x", "curves": "valid auc", "rows": ["FN"]}}}, "there is no 'FN'"),
     ({"plots": {"p": {"title": "x", "curves": "test auc"}}}, "there is no score"),
+    (
+        {"claims": {"c": {"says": "x", "score": "test calibration", "better": ["FM", "NFM"]}}},
+        "no value of test calibration is better",
+    ),
     ({"plots": {"p": {"title": "x", "curves": "valid auc", "claims": ["C1"]}}}, "there is no 'C1'"),
     ({"grids": {"g": {"rows": {"FM": ["model=fm"]}, "columns": {"a": []}, "quick": ["F"]}}}, "no row 'F'"),
 ]

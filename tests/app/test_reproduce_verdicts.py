@@ -72,6 +72,21 @@ def test_an_optimum_between_the_ends(means, word):
     assert words([Claim("c", "", "interior", tuple(map(side, "abcd")))], scores) == [word]
 
 
+def test_the_pair_that_is_shown_is_the_one_that_an_optimum_between_the_ends_hangs_on():
+    scores = {"a": seeds([0.10, 0.13, 0.11]), "b": seeds([0.5, 0.2, 0.4]), "c": seeds([0.09, 0.08, 0.1])}
+    scores["d"] = seeds([-0.9, -0.91, -0.88])
+    (verdict,) = judge([Claim("c", "", "interior", tuple(map(side, "abcd")))], lambda one: scores[one.row])
+    p = stats.ttest_rel(list(scores["b"].values()), list(scores["a"].values()), alternative="greater").pvalue
+    assert "4 pairs, deciding: b (test auc) against a (test auc)" in verdict.test
+    assert f"p = {2 * 2 * p:.2g}, " in verdict.test  # the better of two between the ends, either way round
+
+
+def test_a_score_of_nothing_has_no_ratio():
+    scores = {"a": {1: 0.0, 2: 2.0}, "b": {1: 1.0, 2: 1.0}}
+    claim = Claim("c", "", "ratio", (side("a", "seconds"),), (side("b", "seconds"),), high=2.3)
+    assert [verdict.test for verdict in judge([claim], lambda one: scores[one.row])] == ["a (seconds): 1 run"]
+
+
 @pytest.mark.parametrize(
     ("low", "high", "word"), [(1.0, 3.0, OPEN), (-2.0, 6.0, HOLDS), (5.0, 6.0, FAILS), (float("-inf"), 4.6, HOLDS)]
 )
@@ -85,7 +100,7 @@ def test_a_ratio_is_taken_seed_by_seed_and_averaged_on_a_log_scale():
     claim = Claim("c", "", "ratio", (side("a", "seconds"),), (side("b", "seconds"),), high=2.3)
     (verdict,) = judge([claim], lambda one: scores[one.row])
     assert verdict.word == OPEN
-    assert "mean ratio 2.8284" in verdict.test  # the root of 2 times 4
+    assert "geometric mean of the ratio 2.8284" in verdict.test  # the root of 2 times 4
 
 
 def test_a_claim_that_no_row_tests_is_open_with_its_reason():

@@ -4,6 +4,7 @@ import json
 from io import StringIO
 
 import pytest
+import yaml
 from rich.console import Console
 from torch import nn
 
@@ -65,6 +66,8 @@ def test_its_scores_are_those_of_its_own_evaluation(tmp_path):
     epochs = [line for line in said.getvalue().splitlines() if line.startswith("epoch ")]
     assert max(float(line.split("valid AUC ")[1]) for line in epochs) == pytest.approx(scores["valid"]["auc"], abs=1e-5)
     assert (scores["epochs"], scores["steps"]) == (2, 40)
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())  # a row whose settings change finds its old runs
+    assert (config["model"]["hidden_dims"], config["trainer"]["max_epochs"]) == ([400, 400, 400], 2)
     again = tmp_path / "again"
     run("fuxictr", [*words, "threads=1"], again, Console(quiet=True))
     assert json.loads((again / "scores.json").read_text())["test"] == scores["test"]

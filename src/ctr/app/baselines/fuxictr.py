@@ -19,7 +19,6 @@ from ctr.errors import UserError
 from ctr.schema import FieldKind
 
 LABEL = "label of the row"  # a column's name that no field has
-LEAST = 1e-7  # probabilities are float32, and clipped as FuxiCTR clips them for its own log loss
 
 
 def fuxictr(splits: Splits) -> Fitted:
@@ -28,6 +27,8 @@ def fuxictr(splits: Splits) -> Fitted:
     options = fuxictr_options.of(splits.config)
     if strange := [field.name for field in splits.schema.fields if field.kind is not FieldKind.CATEGORICAL]:
         raise UserError(f"FuxiCTR is given categorical fields alone here, and {', '.join(strange)} are others")
+    if shared := [field.name for field in splits.schema.fields if field.shares]:
+        raise UserError(f"FuxiCTR is given a table for each field here, and {', '.join(shared)} share one")
     if any(part.weights is not None for part in splits.parts.values()):
         raise UserError("FuxiCTR has no weights of rows; leave them out with dataset.weight=null")
     library["fuxictr.pytorch.torch_utils"].seed_everything(splits.seed)
@@ -35,9 +36,10 @@ def fuxictr(splits: Splits) -> Fitted:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         features = _prepare(folder, splits, library["fuxictr.features"], options.model)
-        model = _model(library, options.target)(
-            features, model_root=name, verbose=0, num_workers=0, data_format="parquet", **options.model
-        )
+        try:
+            model = _model(library, options.target)(features, model_root=name, verbose=0, **options.model)
+        except Exception as error:
+            raise UserError(f"FuxiCTR's {options.target} cannot be built from {options.model}: {error!r}") from error
         Path(model.model_dir).mkdir(exist_ok=True)
         loaders = _loaders(library["fuxictr.pytorch.dataloaders"], features, folder, options.model["batch_size"])
         _tell_epochs(model, splits)
@@ -47,11 +49,14 @@ def fuxictr(splits: Splits) -> Fitted:
             validation_data=loaders["valid"],
             max_gradient_norm=options.clip_norm,
         )
-        probabilities = {split: model.predict(loaders[split]).clip(LEAST, 1 - LEAST) for split in ("valid", "test")}
+        model.output_activation.register_forward_hook(lambda module, inputs, output: inputs[0])  # from here on: logits
+        logits = {split: model.predict(loaders[split]) for split in ("valid", "test")}
+    if not all(np.isfinite(each).all() for each in logits.values()):
+        raise UserError(f"FuxiCTR's {options.target} predicts what is no number: its training has diverged")
     return Fitted(
-        f"model_zoo.{options.target}",
+        f"FuxiCTR:{options.target.rpartition('.')[2]}",
         options.model,
-        {split: np.log(p) - np.log1p(-p) for split, p in probabilities.items()},
+        logits,
         steps=model._total_steps,
         parameters=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         epochs=model._epoch_index + 1,

@@ -12,6 +12,7 @@ from ctr.errors import UserError
 
 START = 1e-4  # standard deviation that all of FuxiCTR's tables start with
 LOWEST_RATE = 1e-6  # that its plateau schedule goes down to
+EPS = 1e-5  # of its batch norms
 
 BLOCK = {"activation": "hidden_activations", "dropout": "net_dropout", "batch_norm": "batch_norm"}
 NETWORK = BLOCK | {"hidden_dims": "hidden_units"}
@@ -250,6 +251,10 @@ def _model(counterpart: Counterpart, settings: Mapping[str, Any]) -> dict[str, A
     for key, value in {"init_std": START, **counterpart.only}.items():
         if key in settings and settings[key] != value:
             raise UserError(f"FuxiCTR's {counterpart.target} needs model.{key}={value}; the config has {settings[key]}")
+    if settings.get("hidden_batch_norm") and "batch_norm_eps" in settings and settings["batch_norm_eps"] != EPS:
+        raise UserError(
+            f"FuxiCTR's batch norm has model.batch_norm_eps={EPS}; the config has {settings['batch_norm_eps']}"
+        )
     found = {theirs: settings[ours] for ours, theirs in counterpart.names.items()}
     for keys, turn in counterpart.turned.items():
         found |= turn(*(settings[key] for key in keys))
@@ -261,9 +266,11 @@ def _loop(config: Mapping[str, Any], counterpart: Counterpart) -> dict[str, Any]
     trainer = config["trainer"]
     optimizer, groups, schedule = trainer["optimizer"], trainer["groups"], trainer["schedule"]
     kind = optimizer["_target_"].rpartition(".")[2]
-    usual = (optimizer.get("betas"), optimizer.get("eps"), optimizer.get("weight_decay", 0.0))
-    if kind not in ("Adam", "LazyAdam") or usual != ([0.9, 0.999], 1e-8, 0.0):
-        raise UserError(f"FuxiCTR is run with Adam as torch has it; the config has {kind} with {usual}")
+    usual = {"betas": [0.9, 0.999], "eps": 1e-8, "weight_decay": 0.0, "catch_up": True}
+    if kind not in ("Adam", "LazyAdam") or any(optimizer.get(key, value) != value for key, value in usual.items()):
+        raise UserError(f"FuxiCTR is run with Adam as torch has it; the config has {dict(optimizer)}")
+    if trainer["objective"] != {"_target_": "ctr.training.LogLoss", "reduction": "mean"}:
+        raise UserError(f"FuxiCTR has the mean log loss; the config has {dict(trainer['objective'])}")
     if len(rates := {group["lr"] for group in groups.values()}) > 1:
         raise UserError(f"FuxiCTR has one learning rate; the config's groups have {sorted(rates)}")
     spared = {"network"} - set(counterpart.groups)
@@ -275,7 +282,8 @@ def _loop(config: Mapping[str, Any], counterpart: Counterpart) -> dict[str, Any]
         )
     for key, value in {"max_steps": None, "eval_every": None, "order": "shuffled", "precision": "fp32"}.items():
         if trainer[key] != value:
-            raise UserError(f"FuxiCTR is run with trainer.{key}={value}; the config has {trainer[key]}")
+            said = "null" if value is None else value
+            raise UserError(f"FuxiCTR is run with trainer.{key}={said}; the config has {trainer[key]}")
     if config["start"] != "zero":
         raise UserError("FuxiCTR's constants start at 0: say start=zero, or trainer=bars")
     if trainer["batch_size"] is None:
@@ -287,7 +295,7 @@ def _loop(config: Mapping[str, Any], counterpart: Counterpart) -> dict[str, Any]
     rate = rates.pop()
     return {
         "learning_rate": rate,
-        counterpart.l2: l2.pop() or None,
+        counterpart.l2: float(l2.pop()) or None,  # a whole number is no L2 to it
         "batch_size": trainer["batch_size"],
         "early_stop_patience": 10**9 if trainer["patience"] is None else trainer["patience"],
         "reduce_lr_on_plateau": _plateau(schedule, rate),
@@ -312,4 +320,4 @@ def _plateau(schedule: Mapping[str, Any], rate: float) -> bool:
 def _length(config: Mapping[str, Any]) -> tuple[int, float]:
     trainer = config["trainer"]
     clip = float("inf") if trainer["clip_norm"] is None else trainer["clip_norm"]
-    return trainer["max_epochs"] or 10**9, clip
+    return trainer["max_epochs"], clip

@@ -16,8 +16,8 @@ from hydra import compose, initialize_config_dir
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-from ctr.app import machine, run_folder, same_data
-from ctr.app.baselines import matrices
+from ctr.app import machine, run_folder, same_data, summary
+from ctr.app.baselines import fuxictr_options, matrices
 from ctr.app.baselines.fitting import Fitted, Splits
 from ctr.app.baselines.learners import LEARNERS
 from ctr.app.config import build, check, check_root, plain
@@ -50,7 +50,9 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
     trainer: Trainer = build(config["trainer"], [], "trainer")
     if not isinstance(trainer.objective, LogLoss):
         raise UserError("a baseline predicts the probability of a label of 0 or 1: use task=binary")
-    out = out or _new_folder(name, overrides)
+    if name in WHOLE:
+        fuxictr_options.of(config)  # what it cannot do is said before anything is read
+    out = out or _new_folder(name, config)
     with run_folder.lock(out):
         memory.forget_peak()
         threads = _begin(name, out, config, overrides, trainer)
@@ -72,13 +74,14 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
                 )
             )
         seconds = round(time.perf_counter() - began, 2)
-        _finish(out, config, trainer, data, parts, fitted, seconds, console)
+        _finish(name, out, config, trainer, data, parts, fitted, seconds, console)
     return out
 
 
-def _new_folder(name: str, overrides: Sequence[str]) -> Path:
-    dataset = next((word.split("=")[1] for word in overrides if word.startswith("dataset=")), "synthetic")
-    return Path("outputs", dataset, name, f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{secrets.token_hex(3)}")
+def _new_folder(name: str, config: Mapping[str, Any]) -> Path:
+    return Path(
+        "outputs", summary.dataset(config), name, f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{secrets.token_hex(3)}"
+    )
 
 
 def _begin(name: str, out: Path, config: Mapping[str, Any], overrides: Sequence[str], trainer: Trainer) -> int:
@@ -89,6 +92,7 @@ def _begin(name: str, out: Path, config: Mapping[str, Any], overrides: Sequence[
     library = {"lightgbm": "lightgbm", "fuxictr": "fuxictr"}.get(name, "sklearn")
     with contextlib.suppress(ImportError):  # said when it is needed
         facts["versions"][library] = importlib.import_module(library).__version__
+    facts["kernels"] = "no"  # of ours
     run_folder.write_json(out / machine.MACHINE, facts)
     return int(facts["threads"])
 
@@ -109,6 +113,7 @@ def _gain(trainer: Trainer, data: DataModule, parts: Mapping[str, Batch], logits
 
 
 def _finish(
+    name: str,
     out: Path,
     config: dict[str, Any],
     trainer: Trainer,
@@ -119,7 +124,7 @@ def _finish(
     console: Console,
 ) -> None:
     found = {split: _scores(trainer, data, parts[split], logits).to_json() for split, logits in fitted.logits.items()}
-    for part in ("model", "trainer", "claim"):
+    for part in ("claim",) if name in WHOLE else ("claim", "model", "trainer"):
         config.pop(part)
     config["stages"] = {"train": {"model": {"_target_": fitted.target, **fitted.settings}}}
     run_folder.begin(out, config, run_folder.read_overrides(out))

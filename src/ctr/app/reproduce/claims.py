@@ -34,9 +34,11 @@ def read(node: Any, rows: Mapping[str, str], where: str) -> Iterator[Claim]:
             raise UserError(f"{at}: a claim has one of {', '.join(KINDS)}; found {', '.join(kinds) or 'none'}")
         own = claim.get("score")
         sides = _Sides({row: own or score for row, score in rows.items()}, at)
-        yield Claim(
-            str(name), " ".join(str(claim["says"]).split()), kinds[0], **KINDS[kinds[0]](claim[kinds[0]], sides)
-        )
+        parts = KINDS[kinds[0]](claim[kinds[0]], sides)
+        for side in (*parts.get("left", ()), *parts.get("right", ())):
+            if kinds[0] in COMPARISONS and not scores.has_better(side.score):
+                raise UserError(f"{at}: no value of {side.score} is better than another; say within")
+        yield Claim(str(name), " ".join(str(claim["says"]).split()), kinds[0], **parts)
 
 
 class _Sides:
@@ -83,7 +85,7 @@ def _within(node: Any, sides: _Sides) -> dict[str, Any]:
 
 
 def _ratio(node: Any, sides: _Sides) -> dict[str, Any]:
-    node = dict(keys(node, f"{sides.where}.ratio", ("row", "to"), ("low", "high")))
+    node = dict(keys(node, f"{sides.where}.ratio", ("row", "to"), ("score", "low", "high")))
     to = sides.several(node.pop("to"))
     return {**_within(node, sides), "right": to}
 

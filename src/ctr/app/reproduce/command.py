@@ -75,7 +75,8 @@ def reproduce(
         began = time.monotonic()
         failed, stopped = launch.launch(missing, request.processes, before, say)
         say(f"{len(missing)} runs asked for, {len(failed)} failed, {time_left.clock(time.monotonic() - began)}")
-    results = Results(table, request.root, tuple(runs.of_rows(table.chosen(request.budget), numbers, request.root)))
+    asked = {row.name: row for row in [*table.chosen(request.budget), *chosen]}
+    results = Results(table, request.root, tuple(runs.of_rows(asked.values(), numbers, request.root)))
     for run_folder, what in results.outdated.items():
         say(f"left out, since its config is another by now: {run_folder} ({what}); delete it to repeat the run")
     say(f"table {report.write(results, request.out, request.said)}")

@@ -26,6 +26,7 @@ from ctr.training.run_log import METRICS
 
 FILES = (run_folder.CONFIG, run_folder.OVERRIDES, run_folder.SCORES, machine.MACHINE)
 CURVES = re.compile(r"step|examples|train/loss|valid/.*")  # of a record; rates and norms are left out
+Entry = tuple[tuple[int, int, int, int, int, int], str, str]  # when it was made, a file's name and its text
 NAME = re.compile(rf"(?P<run>[\w.-]+/seed\d+)/({'|'.join(map(re.escape, FILES))}|\w+/{re.escape(METRICS)})")
 
 
@@ -34,14 +35,31 @@ def path(out: Path, table: str) -> Path:
 
 
 def write(results: Results, out: Path) -> None:
-    """Writes the records of all finished runs of the table. The same runs give the same bytes."""
-    runs = sorted({run.folder: run for run in results.every_run()}.values(), key=lambda run: run.folder)
-    with disk.whole(path(out, results.table.name)) as partial, zipfile.ZipFile(partial, "w") as archive:
-        for run in runs:
-            made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
-            for name, text in _texts(run):
-                entry = zipfile.ZipInfo(f"{run.row.key}/seed{run.number}/{name}", made)
+    """Writes the records of all finished runs of the table, and keeps those that were recorded of runs that have no
+    folder here. The same runs give the same bytes."""
+    file = path(out, results.table.name)
+    entries = _recorded(file, results.root)
+    for run in {run.folder: run for run in results.every_run()}.values():
+        made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
+        entries[f"{run.row.key}/seed{run.number}"] = [(made, name, text) for name, text in _texts(run)]
+    with disk.whole(file) as partial, zipfile.ZipFile(partial, "w") as archive:
+        for folder, files in sorted(entries.items()):
+            for made, name, text in files:
+                entry = zipfile.ZipInfo(f"{folder}/{name}", made)
                 archive.writestr(entry, text, zipfile.ZIP_DEFLATED, compresslevel=9)
+
+
+def _recorded(file: Path, root: Path) -> dict[str, list[Entry]]:
+    """What the file holds of runs that have no folder in `root`, by run."""
+    found: dict[str, list[Entry]] = {}
+    if file.exists():
+        with zipfile.ZipFile(file) as archive:
+            for entry in archive.infolist():
+                if (match := NAME.fullmatch(entry.filename)) and not (root / match["run"]).exists():
+                    name = entry.filename.removeprefix(match["run"] + "/")
+                    text = archive.read(entry).decode()
+                    found.setdefault(match["run"], []).append((entry.date_time, name, text))
+    return found
 
 
 def _texts(run: Run) -> Iterator[tuple[str, str]]:

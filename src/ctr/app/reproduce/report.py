@@ -53,7 +53,8 @@ def _how(results: Results, command: str) -> str:
             f"Mean ± standard deviation over {results.table.repetition}s; those that have run: "
             f"{', '.join(map(str, numbers))}.",
             f"Runs of {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''} (UTC); {' and '.join(facts['versions'])}.",
-            f"Machine: {' and '.join(facts['machines'])}. Seconds are those of runs that shared it with each other.",
+            f"Machine: {' and '.join(facts['machines'])}. Seconds are of runs that shared it with each other"
+            + (", of those alone that had the commonest number of threads." if len(facts["machines"]) > 1 else "."),
         ]
     return "\n".join(lines)
 
@@ -83,7 +84,7 @@ def _beside(results: Results, row: Row) -> list[str]:
 
 
 def _published(one: Published, row: Row) -> str:
-    counted = "" if one.seeds is None else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
+    counted = "" if one.seeds is None or "seed" in one.source else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
     which = "" if one.score == row.score else f"{one.score} "
     return f"{which}{plus_minus(one.value, one.spread)} ({one.source}{counted})"
 
@@ -98,8 +99,9 @@ def _target(results: Results, row: Row) -> str:
     if not values:
         return which
     mean = seeds.mean_and_spread(values)[0]
-    off = max(low - mean, mean - high)
-    return f"{which}: met" if off <= 0 else f"{which}: missed by {off:.5f}"
+    if low <= mean <= high:
+        return f"{which}: met"
+    return f"{which}: {low - mean:.5f} below" if mean < low else f"{which}: {mean - high:.5f} above"
 
 
 def _claims(results: Results) -> str:

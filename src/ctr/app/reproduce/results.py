@@ -8,13 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ctr.app import run_folder
+from ctr.app import machine, run_folder
 from ctr.app.facts import facts
 from ctr.app.reproduce import runs, scores
 from ctr.app.reproduce.runs import Run
 from ctr.app.reproduce.table import Row, Side, Table
 from ctr.app.reproduce.verdicts import Verdict, judge
 
+TIMED = ("threads", "processor", "cores", "instructions")  # of machine.json: runs that share them have like times
 MARKS = {  # by the folder of the data
     "frappe": (
         "train negatives re-drawn",
@@ -45,6 +46,15 @@ class Results:
         return {folder: what for changed in each for folder, what in changed.items()}
 
     @cached_property
+    def timed(self) -> set[Path]:
+        """Folders of the runs whose times compare: those on the machine, and with the threads, that most have had."""
+        by_machine: dict[str, set[Path]] = {}
+        for run in self.every_run():
+            said = {key: value for key, value in machine.recorded(run.folder).items() if key in TIMED}
+            by_machine.setdefault(repr(sorted(said.items())), set()).add(run.folder)
+        return max(by_machine.values(), key=len, default=set())
+
+    @cached_property
     def verdicts(self) -> Sequence[Verdict]:
         return judge(self.table.claims, self.of)
 
@@ -60,7 +70,10 @@ class Results:
 
     def of(self, side: Side) -> dict[int, float]:
         """A row's score by repetition, where it has one."""
-        values = {run.number: scores.of_run(run.folder, side.score) for run in self.finished[side.row]}
+        made = self.finished[side.row]
+        if scores.is_time(side.score):
+            made = [run for run in made if run.folder in self.timed]
+        values = {run.number: scores.of_run(run.folder, side.score) for run in made}
         return {number: value for number, value in values.items() if value is not None}
 
     def every_run(self) -> list[Run]:

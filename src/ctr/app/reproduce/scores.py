@@ -35,6 +35,16 @@ def known(name: Any, where: str) -> str:
     raise UserError(f"{where}: there is no score {name!r}{nearest(name, examples)}")
 
 
+def is_time(name: str) -> bool:
+    return name.startswith("seconds")
+
+
+def has_better(name: str) -> bool:
+    """Is one value of it better than another? Not of a calibration, which is best in between."""
+    words = name.split()
+    return words[0] not in ("valid", "test") or METRICS[words[1]].higher_is_better is not None
+
+
 def higher_is_better(name: str) -> bool:
     words = name.split()
     if words[0] in ("valid", "test"):

@@ -15,6 +15,7 @@ from ctr.statistics.difference import ALPHA
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot tell"
 Found = Callable[[Side], Mapping[int, float]]  # a row's score by seed
+Pair = tuple[Side, Side]
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,27 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     tests = {pair: _test(*pair, found) for pair in pairs}
     if missing := [pair for pair, test in tests.items() if test.n < 2]:
         a, b = missing[0]
-        return _Outcome(1.0, True, "", f"{_name(a)} and {_name(b)} have {tests[missing[0]].n} runs in common")
+        return _Outcome(1.0, True, "", f"{_name(a)} and {_name(b)} have {_runs(tests[missing[0]].n)} in common")
+    ups, downs = ({pair: getattr(test, way) for pair, test in tests.items()} for way in ("up", "down"))
     if inner:
-        up = min(1.0, len(inner) * min(max(tests[i, e].up for e in ends) for i in inner))
-        down = min(1.0, len(ends) * min(max(tests[i, e].down for i in inner) for e in ends))
+        for_it, up = _least_of_worst([[(i, e) for e in ends] for i in inner], ups)
+        against, down = _least_of_worst([[(i, e) for i in inner] for e in ends], downs)
     else:
-        up = max(test.up for test in tests.values())
-        down = min(1.0, len(pairs) * min(test.down for test in tests.values()))
-    shown = sorted(tests.items(), key=lambda item: item[1].up if up <= down else item[1].down)
-    (a, b), test = shown[-1] if up <= down and not inner else shown[0]
+        for_it, up = _least_of_worst([pairs], ups)
+        against, down = _least_of_worst([[pair] for pair in pairs], downs)
+    a, b = for_it if up <= down else against
     which = "" if len(pairs) == 1 else f"{len(pairs)} pairs, deciding: {_name(a)} against {_name(b)}; "
+    test = tests[a, b]
     text = f"{which}paired t = {test.t:+.2f}, {test.n} runs, difference {test.difference:+.5f}"
     return _Outcome(min(1.0, 2 * min(up, down)), up <= down, text)
+
+
+def _least_of_worst(groups: Sequence[Sequence[Pair]], p: Mapping[Pair, float]) -> tuple[Pair, float]:
+    """What every pair of some group says: the group's largest p, the smallest of these times their number, and the
+    pair that it is of."""
+    worst = [max(group, key=p.__getitem__) for group in groups]
+    pair = min(worst, key=p.__getitem__)
+    return pair, min(1.0, len(groups) * p[pair])
 
 
 @dataclass(frozen=True)
@@ -103,13 +113,13 @@ def _bounded(claim: Claim, found: Found) -> Verdict:
     if claim.kind == "ratio":
         values = _log_ratios(claim, found)
     if (bounds := seeds.interval(values)) is None:
-        return Verdict(claim, OPEN, f"{_name(claim.left[0])}: {len(values)} runs")
+        return Verdict(claim, OPEN, f"{_name(claim.left[0])}: {_runs(len(values))}")
     mean = float(np.mean(values))
     if claim.kind == "ratio":
         mean, bounds = float(np.exp(mean)), (float(np.exp(bounds[0])), float(np.exp(bounds[1])))
     low, high = bounds
     inside, outside = claim.low <= low and high <= claim.high, high < claim.low or claim.high < low
-    what = "mean ratio" if claim.kind == "ratio" else "mean"
+    what = "geometric mean of the ratio" if claim.kind == "ratio" else "mean"
     text = f"{what} {mean:.5g}, 95 % interval [{low:.5g}, {high:.5g}], {len(values)} runs; claimed {_band(claim)}"
     return Verdict(claim, HOLDS if inside else FAILS if outside else OPEN, text)
 
@@ -122,7 +132,12 @@ def _band(claim: Claim) -> str:
 
 def _log_ratios(claim: Claim, found: Found) -> list[float]:
     over, under = found(claim.left[0]), found(claim.right[0])
-    return [float(np.log(over[seed] / under[seed])) for seed in sorted(over.keys() & under.keys())]
+    common = sorted(seed for seed in over.keys() & under.keys() if over[seed] > 0 and under[seed] > 0)
+    return [float(np.log(over[seed] / under[seed])) for seed in common]
+
+
+def _runs(number: int) -> str:
+    return f"{number} run{'s' * (number != 1)}"
 
 
 def _name(side: Side) -> str:
