@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from ctr.app.baselines import fuxictr_options
-from ctr.app.baselines.fuxictr_options import COUNTERPARTS
+from ctr.app.baselines.fuxictr_models import COUNTERPARTS
 from ctr.app.composed import checked, compose
 from ctr.app.reproduce import reading, runs
 from ctr.errors import UserError

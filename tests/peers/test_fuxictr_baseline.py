@@ -10,6 +10,7 @@ from torch import nn
 
 import ctr.models
 from ctr.app.baselines import fuxictr, fuxictr_options
+from ctr.app.baselines.fuxictr_models import COUNTERPARTS
 from ctr.app.baselines.run import run
 from ctr.app.reproduce import reading, runs
 from ctr.blocks.dropout import Dropout
@@ -52,7 +53,7 @@ def test_the_model_has_as_many_parameters_as_ours_and_the_same_dropouts(row):
     target = settings.pop("_target_").rpartition(".")[2]
     schema = FeatureSchema(tuple(Field(name, FieldKind.CATEGORICAL, 3) for name in FIELDS))
     ours, model = getattr(ctr.models, target)(schema, **settings), theirs(fuxictr_options.of(config))
-    superfluous = "bias" in fuxictr_options.COUNTERPARTS[target].free  # a constant beside another
+    superfluous = "bias" in COUNTERPARTS[target].free  # a constant beside another
     assert size(model) - size(ours) in ({0, 1} if superfluous else {0})
     assert rates(model) == rates(ours)
 
