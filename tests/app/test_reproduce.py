@@ -160,6 +160,7 @@ def test_the_verdicts_of_a_plots_claims_stand_over_it(made, monkeypatch):
 def test_what_is_missing_is_said_and_the_rest_is_written(made):
     page = report.markdown(results(made, (1, 2, 3)), [], "python x")
     assert "Missing, 2 runs: fm seed 3, nfm seed 3." in page
+    assert "Rows that have not run and were not asked for: FM, b." in page
 
 
 def test_a_run_of_another_config_than_the_row_has_by_now_is_left_out_and_said(made, monkeypatch):

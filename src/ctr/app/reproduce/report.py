@@ -121,6 +121,9 @@ def _runs(results: Results) -> str:
     for folder, what in results.outdated.items():
         inside = folder.relative_to(results.root)
         parts.append(f"Left out, since its config is another by now: {inside} ({what}). Delete it to repeat the run.")
+    shown = {row.name for row in results.rows}
+    if unseen := [row.name for row in results.table.rows if row.name not in shown]:
+        parts.append(f"Rows that have not run and were not asked for: {'; '.join(unseen)}.")
     parts.append("What each row runs (N is the repetition):")
     commands = [f"- {row.name}: `{runs.shown(row)}`, in `{row.key}`" for row in results.rows]
     return "\n\n".join([*parts, "\n".join(commands)])
