@@ -138,10 +138,9 @@ def test_types_read_from_the_source_are_those_of_the_classes(name):
 
 def test_who_sets_a_key_otherwise_is_told():
     shown = show(["model/nfm"])
-    assert (
-        "# Set to [128] in experiment/nfm_frappe; [400, 400, 400] in experiment/nfm_frappe_bars.\nhidden_dims" in shown
-    )
-    assert settings.experiments("nfm") == ["nfm_frappe", "nfm_frappe_bars"]
+    assert "# Set to 0.4 in experiment/nfm_frappe_bars; 0.5 in experiment/nfm_frappe_tuned.\nhidden_dropout" in shown
+    assert settings.experiments("nfm") == ["nfm_frappe", "nfm_frappe_bars", "nfm_frappe_tuned"]
+    assert settings.experiments("fm") == ["fm_frappe_bars", "fm_frappe_tuned"]  # an experiment that builds on another
     assert "# Set to 128 in experiment/nfm_frappe.\nbatch_size: null\n" in show(["trainer/default"])
 
 
