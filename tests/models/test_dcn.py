@@ -1,4 +1,4 @@
-"""worked values (O8); a plain network at cross weights of 0; BARS's 418,591 parameters on Frappe; logits of
+"""worked values; a plain network at cross weights of 0; BARS's 418,591 parameters on Frappe; logits of
 pytorch-fm and FuxiCTR"""
 
 import pytest

@@ -1,4 +1,4 @@
-"""the double sum over slots; worked value (O8); FM with equal vectors; 490,400 parameters on Frappe, as BARS prints;
+"""the double sum over slots; worked value; FM with equal vectors; 490,400 parameters on Frappe, as BARS prints;
 logits of pytorch-fm and FuxiCTR"""
 
 import itertools

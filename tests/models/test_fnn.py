@@ -1,5 +1,5 @@
 """z bit for bit from the FM's weights; worked values; first predictions of 1/2 from a zero head; the FM stage's trace
-of the authors' code on iPinYou (O10)"""
+of the authors' code on iPinYou"""
 
 import torch
 

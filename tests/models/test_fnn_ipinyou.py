@@ -1,5 +1,5 @@
 """FNN's two stages on the authors' own sample: our FM, trained by the rule of their fm.py, gives the numbers that their
-code gives round by round (O10), and FNN starts from it with the input that theirs has."""
+code gives round by round, and FNN starts from it with the input that theirs has."""
 
 import csv
 import gzip

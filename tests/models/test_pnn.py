@@ -1,4 +1,4 @@
-"""worked values (O8); l_1 by equation 11's double sum; equals DNN without products; 433,491 parameters, as BARS
+"""worked values; l_1 by equation 11's double sum; equals DNN without products; 433,491 parameters, as BARS
 logs; logits of pytorch-fm, FuxiCTR and DeepCTR-Torch"""
 
 import itertools
