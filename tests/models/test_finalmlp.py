@@ -1,5 +1,5 @@
-"""its equations; with silent gates and pairs equals two networks added; 253,392 parameters on Frappe, as BARS
-prints; logits of FuxiCTR"""
+"""its equations; with silent gates and pairs equals two networks added; 253,392 parameters on the 5,399 rows that BARS
+counts; logits of FuxiCTR"""
 
 import pytest
 import torch
