@@ -20,7 +20,8 @@ MARKS = {  # by the folder of the data
     "frappe": (
         "train negatives re-drawn",
         "valid and test are the published files row for row, and so are train's positives; the items of train's "
-        "negatives are another draw, so a number compares with a published one as a rerun would",
+        "negatives are another draw, so a number compares with a published one as a rerun would (the mark goes by the "
+        "name of the folder; of files from scripts/download.py it is not so)",
     )
 }
 
