@@ -120,7 +120,12 @@ def test_every_python_command_runs(command, places, tmp_path, request):
     if "hydra/launcher=joblib" in arguments:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="of the extra `launch`")
     environment = {"PYTHONPATH": str(Path(places["conf"]).parent)} if "my_package" in command else {}
-    if "dataset=frappe" in arguments or arguments[-1] == "frappe" or "sweep=frappe_tuned" in arguments:
+    if (
+        "dataset=frappe" in arguments
+        or arguments[-1] == "frappe"
+        or "sweep=frappe_tuned" in arguments
+        or "fuxictr" in arguments
+    ):
         environment["CTR_DATA"] = str(request.getfixturevalue("frappe").parent)
     if arguments[0] == "train.py" and "--help" not in arguments:
         tiny = (
@@ -133,8 +138,12 @@ def test_every_python_command_runs(command, places, tmp_path, request):
         arguments += ["--report", "--root", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
     if arguments[0] == "scripts/tune.py" and "--list" not in arguments:
         arguments += ["--trials", "1", BUDGET[0], "--out", str(tmp_path / "search")]
+    if "fuxictr" in arguments:
+        pytest.importorskip("model_zoo", reason="FuxiCTR's models cannot be imported; tests/peers/README.md")
+        arguments += ["trainer.max_epochs=1"]
     if arguments[0] == "scripts/baseline.py":
-        arguments += [*[w for w in TINY if w.startswith("dataset.")], "--out", str(tmp_path / "run")]
+        tiny = [] if "fuxictr" in arguments else [w for w in TINY if w.startswith("dataset.")]
+        arguments += [*tiny, "--out", str(tmp_path / "run")]
     if arguments[0] == "scripts/inspect_data.py":
         arguments += ["--out", str(tmp_path / "page.html")]
     result = run(arguments, **environment)
