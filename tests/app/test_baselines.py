@@ -171,7 +171,7 @@ def test_the_scores_of_a_baseline_are_not_taken_for_those_of_another_run(tmp_pat
         ("logistic_regresion", [], "did you mean 'logistic_regression'"),
         ("logistic_regression", ["model=fm"], "a baseline reads dataset"),
         ("logistic_regression", ["task=regression"], "use task=binary"),
-        pytest.param("fuxictr", ["model=fm"], "PYTHONPATH", marks=WITHOUT_FUXICTR),
+        pytest.param("fuxictr", ["trainer=bars", "model=lr"], "PYTHONPATH", marks=WITHOUT_FUXICTR),
     ],
 )
 def test_a_mistake_is_said(name, overrides, message, tmp_path):

@@ -103,7 +103,11 @@ def read_config(out: Path) -> dict[str, Any]:
         text = (out / CONFIG).read_text(encoding="utf-8")
     except OSError as error:
         raise _no_run(out) from error
-    config: dict[str, Any] = yaml.load(text, Loader=SafeLoader)  # noqa: S506
+    loader = SafeLoader(text)
+    try:
+        config: dict[str, Any] = loader.get_single_data()
+    finally:
+        loader.dispose()
     return config
 
 

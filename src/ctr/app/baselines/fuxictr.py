@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import tempfile
 from pathlib import Path
 from types import ModuleType
@@ -88,13 +87,12 @@ def _prepare(folder: Path, splits: Splits, library: ModuleType, settings: dict[s
             field.name: ids[:, i] - offset for i, (field, offset) in enumerate(zip(fields, offsets, strict=True))
         }
         pd.DataFrame({**columns, LABEL: splits.labels(split)}).to_parquet(folder / f"{split}.parquet")
-    described = [
-        {field.name: {"source": "", "type": "categorical", "vocab_size": field.num_features}} for field in fields
-    ]
-    file = folder / "feature_map.json"
-    file.write_text(json.dumps({"dataset_id": "rows", "labels": [LABEL], "features": described}))
     features = library.FeatureMap("rows", str(folder))
-    features.load(str(file), settings)
+    features.labels, features.default_emb_dim = [LABEL], settings.get("embedding_dim")
+    for field in fields:
+        features.features[field.name] = {"source": "", "type": "categorical", "vocab_size": field.num_features}
+    features.num_fields = features.get_num_fields()
+    features.set_column_index()
     return features
 
 
