@@ -1,7 +1,7 @@
 """Models of other libraries on the same splits: what they see, what is chosen on valid, the folder they leave."""
 
 import json
-from importlib.util import find_spec
+import sys
 
 import numpy as np
 import pytest
@@ -23,9 +23,6 @@ from tests.app.compose import TINY, tiny_run
 from tests.conftest import mixed_schema, random_batch
 
 DATA = [word for word in TINY if word.startswith("dataset.")]
-
-
-WITHOUT_FUXICTR = pytest.mark.skipif(find_spec("fuxictr") is not None, reason="FuxiCTR is installed")
 
 
 def fit(name, out, *overrides):
@@ -103,7 +100,7 @@ def test_what_is_chosen_does_not_depend_on_test(name, data, monkeypatch):
         splits = learners.Splits(
             data.schema, {**parts, "test": test}, lambda logits: roc_auc_score(labels, logits), seed=1, threads=1
         )
-        return learners.LEARNERS[name](splits)
+        return learners.LEARNERS[name].fit(splits)
 
     one, other = chosen(parts["test"]), chosen(parts["valid"])
     assert one.settings == other.settings
@@ -171,9 +168,14 @@ def test_the_scores_of_a_baseline_are_not_taken_for_those_of_another_run(tmp_pat
         ("logistic_regresion", [], "did you mean 'logistic_regression'"),
         ("logistic_regression", ["model=fm"], "a baseline reads dataset"),
         ("logistic_regression", ["task=regression"], "use task=binary"),
-        pytest.param("fuxictr", ["trainer=bars", "model=lr"], "PYTHONPATH", marks=WITHOUT_FUXICTR),
     ],
 )
 def test_a_mistake_is_said(name, overrides, message, tmp_path):
     with pytest.raises(UserError, match=message):
         fit(name, tmp_path, *overrides)
+
+
+def test_without_fuxictr_it_is_said_how_to_have_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fuxictr.features", None)  # as where it is not installed
+    with pytest.raises(UserError, match="PYTHONPATH"):
+        fit("fuxictr", tmp_path, "trainer=bars", "model=lr")

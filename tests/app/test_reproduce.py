@@ -300,6 +300,8 @@ def test_damaged_records_are_refused(made, tmp_path):
         records.path(tmp_path, "t").write_bytes(damaged)
         with pytest.raises(UserError, match="damaged"):
             records.unpack("t", tmp_path, tmp_path / "runs")
+        with pytest.raises(UserError, match="damaged"):
+            records.write(results(made), tmp_path)
 
 
 def test_records_name_no_folder_of_this_machine(made, tmp_path, monkeypatch):

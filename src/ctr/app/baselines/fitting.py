@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ class Splits:
     gain: Callable[[np.ndarray], float]  # of the logits of valid: what is chosen by, higher is better
     seed: int
     threads: int
-    config: Mapping[str, Any] = field(default_factory=dict)  # resolved; a model of ours with its trainer, where one is
+    options: object = None  # what a learner that runs the model of a config has read of it
     say: Callable[[str], object] = lambda line: None  # what there is to tell while it trains
 
     def labels(self, split: str) -> np.ndarray:
@@ -38,3 +38,12 @@ class Fitted:
     steps: int
     parameters: int | None
     epochs: int | None = None
+
+
+@dataclass(frozen=True)
+class Learner:
+    """`read`, of one that runs the model of a config, makes its options of the resolved config, or raises UserError."""
+
+    fit: Callable[[Splits], Fitted]
+    library: str  # that it needs, by the name it is imported by
+    read: Callable[[Mapping[str, Any]], object] | None = None

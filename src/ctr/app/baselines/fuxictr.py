@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ctr.app.baselines import fuxictr_options
 from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.app.baselines.fuxictr_options import Options
+from ctr.app.baselines.matrices import Columns
 from ctr.errors import UserError
 from ctr.schema import FieldKind
 
@@ -22,8 +23,8 @@ LABEL = "label of the row"  # a column's name that no field has
 
 def fuxictr(splits: Splits) -> Fitted:
     """Trains the model of the config there. Valid ends it and chooses its epoch, as the config says."""
-    library = _library()
-    options = fuxictr_options.of(splits.config)
+    library, options = _library(), splits.options
+    assert isinstance(options, Options)
     if strange := [field.name for field in splits.schema.fields if field.kind is not FieldKind.CATEGORICAL]:
         raise UserError(f"FuxiCTR is given categorical fields alone here, and {', '.join(strange)} are others")
     if shared := [field.name for field in splits.schema.fields if field.shares]:
@@ -80,17 +81,14 @@ def _model(library: dict[str, ModuleType], target: str) -> Any:
 
 def _prepare(folder: Path, splits: Splits, library: ModuleType, settings: dict[str, Any]) -> Any:
     """Its Parquet files, and its feature map: ids as they are prepared, numbered within their field."""
-    fields, offsets = splits.schema.fields, splits.schema.offsets
+    columns = Columns(splits.schema)
     for split, part in splits.parts.items():
-        ids = part.ids.numpy().astype(np.int64)
-        columns = {
-            field.name: ids[:, i] - offset for i, (field, offset) in enumerate(zip(fields, offsets, strict=True))
-        }
-        pd.DataFrame({**columns, LABEL: splits.labels(split)}).to_parquet(folder / f"{split}.parquet")
+        rows = pd.DataFrame(columns.of(part).astype(np.int64), columns=columns.names)
+        rows.assign(**{LABEL: splits.labels(split)}).to_parquet(folder / f"{split}.parquet")
     features = library.FeatureMap("rows", str(folder))
     features.labels, features.default_emb_dim = [LABEL], settings.get("embedding_dim")
-    for field in fields:
-        features.features[field.name] = {"source": "", "type": "categorical", "vocab_size": field.num_features}
+    for field, size in zip(columns.names, columns.sizes, strict=True):
+        features.features[field] = {"source": "", "type": "categorical", "vocab_size": size}
     features.num_fields = features.get_num_fields()
     features.set_column_index()
     return features

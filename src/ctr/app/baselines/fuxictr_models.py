@@ -8,6 +8,7 @@ from typing import Any
 
 from ctr.errors import UserError
 
+EPS = 1e-5  # of its batch norms
 BLOCK = {"activation": "hidden_activations", "dropout": "net_dropout", "batch_norm": "batch_norm"}
 NETWORK = BLOCK | {"hidden_dims": "hidden_units"}
 BESIDE = {
@@ -56,6 +57,12 @@ def _one_dropout(attention_dropout: float, dropout: float, hidden_dims: list[int
     return {"net_dropout": attention_dropout, "dnn_hidden_units": hidden_dims}
 
 
+def _batch_norm(hidden_batch_norm: bool, batch_norm_eps: float) -> dict[str, Any]:
+    if hidden_batch_norm and batch_norm_eps != EPS:
+        raise UserError(f"FuxiCTR's batch norm has model.batch_norm_eps={EPS}; the config has {batch_norm_eps}")
+    return {"batch_norm": hidden_batch_norm}
+
+
 def _blocks(second_hidden_dims: list[int]) -> dict[str, Any]:
     return {"block_type": "2B" if second_hidden_dims else "1B", "block2_hidden_units": second_hidden_dims}
 
@@ -100,10 +107,10 @@ COUNTERPARTS = {
             "hidden_dims": "hidden_units",
             "activation": "hidden_activations",
             "hidden_dropout": "net_dropout",
-            "hidden_batch_norm": "batch_norm",
         },
         ALL_FIELDS | {"pooling_batch_norm": False, "pooling_dropout": 0.0, "head_bias": True},
-        free=("bias", "batch_norm_eps"),
+        free=("bias",),
+        turned={("hidden_batch_norm", "batch_norm_eps"): _batch_norm},
         groups=BOTH,
     ),
     "WideDeep": Counterpart(

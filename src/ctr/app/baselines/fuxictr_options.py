@@ -13,7 +13,6 @@ from ctr.errors import UserError
 
 START = 1e-4  # standard deviation that all of FuxiCTR's tables start with
 LOWEST_RATE = 1e-6  # that its plateau schedule goes down to
-EPS = 1e-5  # of its batch norms
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,6 @@ def _model(counterpart: Counterpart, settings: Mapping[str, Any]) -> dict[str, A
     for key, value in {"init_std": START, **counterpart.only}.items():
         if key in settings and settings[key] != value:
             raise UserError(f"FuxiCTR's {counterpart.target} needs model.{key}={value}; the config has {settings[key]}")
-    if settings.get("hidden_batch_norm") and "batch_norm_eps" in settings and settings["batch_norm_eps"] != EPS:
-        raise UserError(
-            f"FuxiCTR's batch norm has model.batch_norm_eps={EPS}; the config has {settings['batch_norm_eps']}"
-        )
     found = {theirs: settings[ours] for ours, theirs in counterpart.names.items()}
     for keys, turn in counterpart.turned.items():
         found |= turn(*(settings[key] for key in keys))
@@ -65,9 +60,9 @@ def _loop(config: Mapping[str, Any], counterpart: Counterpart) -> dict[str, Any]
         raise UserError(f"FuxiCTR has the mean log loss; the config has {dict(trainer['objective'])}")
     if len(rates := {group["lr"] for group in groups.values()}) > 1:
         raise UserError(f"FuxiCTR has one learning rate; the config's groups have {sorted(rates)}")
-    spared = {"network"} - set(counterpart.groups)
+    network = "network" not in counterpart.groups and groups["network"]["l2"]
     l2 = {groups[name]["l2"] for name in counterpart.groups}
-    if len(l2) > 1 or any(groups[name]["l2"] for name in spared):
+    if len(l2) > 1 or network:
         raise UserError(
             f"FuxiCTR's {counterpart.target} has one L2, on {' and '.join(counterpart.groups)}; trainer.groups has "
             + ", ".join(f"{group['l2']} on {name}" for name, group in groups.items())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import TargetEncoder
 
-from ctr.app.baselines import BASELINES
-from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.app.baselines import BASELINES, fuxictr_options
+from ctr.app.baselines.fitting import Fitted, Learner, Splits
 from ctr.app.baselines.fuxictr import fuxictr
 from ctr.app.baselines.matrices import Columns, one_hot
 from ctr.errors import UserError
@@ -120,6 +120,15 @@ def lightgbm(splits: Splits) -> Fitted:
     return Fitted("lightgbm.LGBMClassifier", settings, logits, int(model.n_estimators_), None)
 
 
-LEARNERS: dict[str, Callable[[Splits], Fitted]] = dict(
-    zip(BASELINES, (logistic_regression, gradient_boosting, lightgbm, fuxictr), strict=True)
+LEARNERS = dict(
+    zip(
+        BASELINES,
+        (
+            Learner(logistic_regression, "sklearn"),
+            Learner(gradient_boosting, "sklearn"),
+            Learner(lightgbm, "lightgbm"),
+            Learner(fuxictr, "fuxictr", fuxictr_options.of),
+        ),
+        strict=True,
+    )
 )

@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from hydra import compose, initialize_config_dir
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
 from ctr.app import machine, run_folder, same_data, summary
-from ctr.app.baselines import fuxictr_options, matrices
-from ctr.app.baselines.fitting import Fitted, Splits
+from ctr.app.baselines import matrices
+from ctr.app.baselines.fitting import Fitted, Learner, Splits
 from ctr.app.baselines.learners import LEARNERS
-from ctr.app.config import build, check, check_root, plain
-from ctr.app.datasets import CONFIGS
+from ctr.app.composed import checked, compose
+from ctr.app.config import build
 from ctr.batch import Batch, DataModule
 from ctr.errors import UserError, nearest
 from ctr.metrics import Scores, score
@@ -32,49 +31,45 @@ from ctr.training.objective import LogLoss
 from ctr.training.trainer import Trainer
 
 READ = ("dataset", "task", "metrics", "monitor", "seed", "threads")  # keys that a baseline has a use for
-WHOLE = ("fuxictr",)  # those that run a model of a config, and read all of it
 
 
 def run(name: str, overrides: Sequence[str], out: Path | None, console: Console) -> Path:
     """Fits the baseline, scores it on valid and, once, on test, and returns its folder."""
     if name not in LEARNERS:
         raise UserError(f"there is no baseline {name!r}; there are {', '.join(LEARNERS)}{nearest(name, LEARNERS)}")
+    learner = LEARNERS[name]
     for override in overrides:
         key = override.lstrip("+~").split("=")[0]
-        if name not in WHOLE and key.split(".")[0] not in READ:
+        if learner.read is None and key.split(".")[0] not in READ:
             raise UserError(f"{override}: a baseline reads {', '.join(READ)}, and nothing else{nearest(key, READ)}")
-    with initialize_config_dir(str(CONFIGS), version_base="1.3"):
-        config = plain(compose("train", overrides=list(overrides)))
-    check_root(config)
-    check(config)
+    config = checked(compose(overrides))
     trainer: Trainer = build(config["trainer"], [], "trainer")
     if not isinstance(trainer.objective, LogLoss):
         raise UserError("a baseline predicts the probability of a label of 0 or 1: use task=binary")
-    if name in WHOLE:
-        fuxictr_options.of(config)  # what it cannot do is said before anything is read
+    options = learner.read(config) if learner.read else None  # what it cannot do is said before anything is read
     out = out or _new_folder(name, config)
     with run_folder.lock(out):
         memory.forget_peak()
-        threads = _begin(name, out, config, overrides, trainer)
+        threads = _begin(learner, out, config, overrides, trainer)
         data: DataModule = build(config["dataset"], [], "dataset").open()
         run_folder.write_json(out / "schema.json", data.schema.to_json())
         console.print(f"{name} on\n{data.summary}", soft_wrap=True, highlight=False)
         began = time.perf_counter()
         parts = {split: matrices.read(data, split) for split in ("train", "valid", "test")}
         with threadpool_limits(threads):
-            fitted = LEARNERS[name](
+            fitted = learner.fit(
                 Splits(
                     data.schema,
                     parts,
                     lambda z: _gain(trainer, data, parts, z),
                     config["seed"],
                     threads,
-                    config,
+                    options,
                     console.print,
                 )
             )
         seconds = round(time.perf_counter() - began, 2)
-        _finish(name, out, config, trainer, data, parts, fitted, seconds, console)
+        _finish(learner, out, config, trainer, data, parts, fitted, seconds, console)
     return out
 
 
@@ -84,14 +79,13 @@ def _new_folder(name: str, config: Mapping[str, Any]) -> Path:
     )
 
 
-def _begin(name: str, out: Path, config: Mapping[str, Any], overrides: Sequence[str], trainer: Trainer) -> int:
+def _begin(learner: Learner, out: Path, config: Mapping[str, Any], overrides: Sequence[str], trainer: Trainer) -> int:
     """The folder's facts; returns the number of threads."""
     run_folder.begin(out, config, list(overrides))
     machine.settle(out, config, {"train": trainer})
     facts = machine.recorded(out)
-    library = {"lightgbm": "lightgbm", "fuxictr": "fuxictr"}.get(name, "sklearn")
     with contextlib.suppress(ImportError):  # said when it is needed
-        facts["versions"][library] = importlib.import_module(library).__version__
+        facts["versions"][learner.library] = importlib.import_module(learner.library).__version__
     facts["kernels"] = "no"  # of ours
     run_folder.write_json(out / machine.MACHINE, facts)
     return int(facts["threads"])
@@ -113,7 +107,7 @@ def _gain(trainer: Trainer, data: DataModule, parts: Mapping[str, Batch], logits
 
 
 def _finish(
-    name: str,
+    learner: Learner,
     out: Path,
     config: dict[str, Any],
     trainer: Trainer,
@@ -124,7 +118,7 @@ def _finish(
     console: Console,
 ) -> None:
     found = {split: _scores(trainer, data, parts[split], logits).to_json() for split, logits in fitted.logits.items()}
-    for part in ("claim",) if name in WHOLE else ("claim", "model", "trainer"):
+    for part in ("claim",) if learner.read else ("claim", "model", "trainer"):
         config.pop(part)
     config["stages"] = {"train": {"model": {"_target_": fitted.target, **fitted.settings}}}
     run_folder.begin(out, config, run_folder.read_overrides(out))

@@ -26,7 +26,7 @@ from ctr.training.run_log import METRICS
 
 FILES = (run_folder.CONFIG, run_folder.OVERRIDES, run_folder.SCORES, machine.MACHINE)
 CURVES = re.compile(r"step|examples|train/loss|valid/.*")  # of a record; rates and norms are left out
-Entry = tuple[tuple[int, int, int, int, int, int], str, str]  # when it was made, a file's name and its text
+Entry = tuple[tuple[int, int, int, int, int, int], str, bytes]  # when it was made, a file's name and its text
 NAME = re.compile(rf"(?P<run>[\w.-]+/seed\d+)/({'|'.join(map(re.escape, FILES))}|\w+/{re.escape(METRICS)})")
 
 
@@ -41,7 +41,7 @@ def write(results: Results, out: Path) -> None:
     entries = _recorded(file, results.root)
     for run in {run.folder: run for run in results.every_run()}.values():
         made = time.gmtime((run.folder / run_folder.SCORES).stat().st_mtime)[:6]
-        entries[f"{run.row.key}/seed{run.number}"] = [(made, name, text) for name, text in _texts(run)]
+        entries[f"{run.row.key}/seed{run.number}"] = [(made, name, text.encode()) for name, text in _texts(run)]
     with disk.whole(file) as partial, zipfile.ZipFile(partial, "w") as archive:
         for folder, files in sorted(entries.items()):
             for made, name, text in files:
@@ -49,16 +49,24 @@ def write(results: Results, out: Path) -> None:
                 archive.writestr(entry, text, zipfile.ZIP_DEFLATED, compresslevel=9)
 
 
-def _recorded(file: Path, root: Path) -> dict[str, list[Entry]]:
-    """What the file holds of runs that have no folder in `root`, by run."""
+def _recorded(source: Path, root: Path) -> dict[str, list[Entry]]:
+    """What the file holds of runs that have no folder in `root`, by run. Raises UserError where it is damaged, or holds
+    anything else."""
+    if not source.exists():
+        return {}
     found: dict[str, list[Entry]] = {}
-    if file.exists():
-        with zipfile.ZipFile(file) as archive:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            if damaged := archive.testzip():
+                raise UserError(f"{source} is damaged at {damaged}; delete it, or fetch it again")
             for entry in archive.infolist():
-                if (match := NAME.fullmatch(entry.filename)) and not (root / match["run"]).exists():
-                    name = entry.filename.removeprefix(match["run"] + "/")
-                    text = archive.read(entry).decode()
-                    found.setdefault(match["run"], []).append((entry.date_time, name, text))
+                if not (match := NAME.fullmatch(entry.filename)):
+                    raise UserError(f"{source} holds {entry.filename}, which is no file of a recorded run")
+                if not (root / match["run"]).exists():
+                    name = entry.filename.removeprefix(f"{match['run']}/")
+                    found.setdefault(match["run"], []).append((entry.date_time, name, archive.read(entry)))
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise UserError(f"{source} is damaged ({error}); delete it, or fetch it again") from error
     return found
 
 
@@ -84,31 +92,12 @@ def unpack(table: str, out: Path, root: Path) -> int:
 
     Raises UserError where the file is damaged, or holds anything else.
     """
-    source = path(out, table)
-    if not source.exists():
-        return 0
-    try:
-        with zipfile.ZipFile(source) as archive:
-            if damaged := archive.testzip():
-                raise UserError(f"{source} is damaged at {damaged}; delete it, or fetch it again")
-            entries: dict[str, list[zipfile.ZipInfo]] = {}
-            for entry in archive.infolist():
-                if not (match := NAME.fullmatch(entry.filename)):
-                    raise UserError(f"{source} holds {entry.filename}, which is no file of a recorded run")
-                entries.setdefault(match["run"], []).append(entry)
-            missing = {run: files for run, files in entries.items() if not (root / run).exists()}
-            for run, files in missing.items():
-                _unpack_run(archive, files, root / run, len(run) + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise UserError(f"{source} is damaged ({error}); delete it, or fetch it again") from error
+    missing = _recorded(path(out, table), root)
+    for run, files in missing.items():
+        for made, name, text in sorted(files, key=lambda entry: entry[1] == run_folder.SCORES):
+            file = root / run / name  # the scores come last, since with them a run counts as finished
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(text)
+            seconds = calendar.timegm((*made, 0, 0, 0))
+            os.utime(file, (seconds, seconds))
     return len(missing)
-
-
-def _unpack_run(archive: zipfile.ZipFile, files: list[zipfile.ZipInfo], folder: Path, prefix: int) -> None:
-    """The scores come last, since with them a run counts as finished."""
-    for entry in sorted(files, key=lambda entry: entry.filename.endswith(run_folder.SCORES)):
-        file = folder / entry.filename[prefix:]
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(archive.read(entry))
-        made = calendar.timegm((*entry.date_time, 0, 0, 0))
-        os.utime(file, (made, made))
