@@ -413,6 +413,16 @@ static inline float exp_of(float x) {
 // Small matrices, whose sizes are padded to multiples of 16 with zeros.
 typedef float Sixteen __attribute__((vector_size(64)));
 static inline i64 padded(i64 n) { return (n + 15) & ~(i64)15; }
+static inline Sixteen sixteen(const float* from) {
+    Sixteen x;
+    std::memcpy(&x, from, sizeof x);
+    return x;
+}
+static inline void store(float* to, Sixteen x) { std::memcpy(to, &x, sizeof x); }
+static inline Sixteen exp_of(Sixteen x) {
+    for (int i = 0; i < 16; i++) x[i] = exp_of(x[i]);
+    return x;
+}
 
 // c (M, N) = a b, four rows and sixteen columns at a time; a[m, k] stands at a[m * row + k * column], b and c are N wide.
 // Rows of c up to the next multiple of four are written as well.
@@ -421,12 +431,11 @@ static inline void multiply(const float* a, i64 row, i64 column, const float* b,
         for (i64 n = 0; n < N; n += 16) {
             Sixteen sums[4] = {};
             for (i64 k = 0; k < K; k++) {
-                Sixteen of_b;
-                std::memcpy(&of_b, b + k * N + n, sizeof of_b);
+                const Sixteen of_b = sixteen(b + k * N + n);
                 const float* of_a = a + m * row + k * column;
                 for (int i = 0; i < 4; i++) sums[i] += of_a[i * row] * of_b;
             }
-            for (int i = 0; i < 4; i++) std::memcpy(c + (m + i) * N + n, &sums[i], sizeof sums[i]);
+            for (int i = 0; i < 4; i++) store(c + (m + i) * N + n, sums[i]);
         }
 }
 
@@ -466,30 +475,40 @@ struct Head {
         multiply(x, P, 1, crossed, F, width, R, to);
     }
 
-    // weights[m, n] = softmax_n(factor <q_m, k_n>)
+    // weights[n, m] = softmax_n(factor <q_m, k_n>): a column for every m, so that sums go down columns, sixteen at once.
     void weigh(float factor) {
-        products(q, k, weights);
-        for (i64 m = 0; m < F; m++) {
-            float* __restrict row = weights + m * R;
-            float most = -INFINITY, total = 0.0f;
-            for (i64 n = 0; n < F; n++) {
-                row[n] *= factor;
-                most = row[n] > most ? row[n] : most;
+        products(k, q, weights);
+        for (i64 m = 0; m < R; m += 16) {
+            Sixteen most = factor * sixteen(weights + m), total = {};
+            for (i64 n = 1; n < F; n++) {
+                const Sixteen score = factor * sixteen(weights + n * R + m);
+                most = score > most ? score : most;
             }
-#pragma omp simd reduction(+ : total)
             for (i64 n = 0; n < F; n++) {
-                row[n] = exp_of(row[n] - most);
-                total += row[n];
+                const Sixteen power = exp_of(factor * sixteen(weights + n * R + m) - most);
+                store(weights + n * R + m, power);
+                total += power;
             }
-            const float share = 1.0f / total;
-            for (i64 n = 0; n < F; n++) row[n] *= share;
+            for (i64 n = 0; n < F; n++) store(weights + n * R + m, sixteen(weights + n * R + m) / total);
         }
     }
 
-    // What dropout leaves of the weights.
-    void thin(const float* factors) {
+    // From the gradients of the weights, in `scores`, to those of <q_m, k_n>.
+    void through_softmax(float factor) {
+        for (i64 m = 0; m < R; m += 16) {
+            Sixteen mean = {};
+            for (i64 n = 0; n < F; n++) mean += sixteen(weights + n * R + m) * sixteen(scores + n * R + m);
+            for (i64 n = 0; n < F; n++) {
+                const i64 at = n * R + m;
+                store(scores + at, factor * sixteen(weights + at) * (sixteen(scores + at) - mean));
+            }
+        }
+    }
+
+    // x[n, m] times what dropout makes of the weight of m and n.
+    void thin(const float* factors, float* x) {
         for (i64 m = 0; m < F; m++)
-            for (i64 n = 0; n < F; n++) weights[m * R + n] *= factors[m * F + n];
+            for (i64 n = 0; n < F; n++) x[n * R + m] *= factors[m * F + n];
     }
 };
 
@@ -510,8 +529,8 @@ static void attend(const T* packed, const float* factors, i64 B, i64 F, i64 head
                 one.take(from + all, 3 * all, one.k);
                 one.take(from + 2 * all, 3 * all, one.v);
                 one.weigh(factor);
-                if (factors) one.thin(factors + (b * heads + h) * F * F);
-                multiply(one.weights, one.R, 1, one.v, F, F, one.P, one.out);
+                if (factors) one.thin(factors + (b * heads + h) * F * F, one.weights);
+                multiply(one.weights, 1, one.R, one.v, F, F, one.P, one.out);
                 one.put(one.out, all, out + b * F * all + h * width);
             }
         }
@@ -538,24 +557,16 @@ static void attend_backward(const T* packed, const float* factors, const T* grad
                 one.take(packed + at + 2 * all, 3 * all, one.v);
                 one.take(grad + b * F * all + h * width, all, one.g);
                 one.weigh(factor);
-                one.products(one.g, one.v, one.scores);  // the gradient of the thinned weights
+                one.products(one.v, one.g, one.scores);  // the gradients of the thinned weights
                 const float* kept = factors ? factors + (b * heads + h) * F * F : nullptr;
-                for (i64 m = 0; m < F; m++) {
-                    float* __restrict to = one.scores + m * R;
-                    const float* __restrict weights = one.weights + m * R;
-                    float mean = 0.0f;
-                    for (i64 n = 0; n < F; n++) {
-                        to[n] *= kept ? kept[m * F + n] : 1.0f;
-                        mean += weights[n] * to[n];
-                    }
-                    for (i64 n = 0; n < F; n++) to[n] = factor * weights[n] * (to[n] - mean);
-                }
-                multiply(one.scores, R, 1, one.k, F, F, P, one.out);
+                if (kept) one.thin(kept, one.scores);
+                one.through_softmax(factor);
+                multiply(one.scores, 1, R, one.k, F, F, P, one.out);
                 one.put(one.out, 3 * all, out + at);
-                multiply(one.scores, 1, R, one.q, F, F, P, one.out);
+                multiply(one.scores, R, 1, one.q, F, F, P, one.out);
                 one.put(one.out, 3 * all, out + at + all);
-                if (kept) one.thin(kept);
-                multiply(one.weights, 1, R, one.g, F, F, P, one.out);
+                if (kept) one.thin(kept, one.weights);
+                multiply(one.weights, R, 1, one.g, F, F, P, one.out);
                 one.put(one.out, 3 * all, out + at + 2 * all);
             }
         }
