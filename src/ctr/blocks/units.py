@@ -71,7 +71,7 @@ class _Units(torch.autograd.Function):
         settings = (rows, width, int(norm is not None), weight, bias, eps, dropped, seed)
         calls.call(name, products, *settings, mean, variance, rstd, out)
         if norm is not None and shift is not None:
-            _remember(norm, mean + shift, variance, rows)
+            remember(norm, mean + shift, variance, rows)
         ctx.save_for_backward(products, out, weight, mean, rstd)
         ctx.dropped, ctx.shifted = dropped, shift is not None
         return out
@@ -98,7 +98,7 @@ class _Units(torch.autograd.Function):
         return grad_products, None if weight is None else grad_weight, grad_bias, grad_shift, None, None
 
 
-def _remember(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, count: int) -> None:
+def remember(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, count: int) -> None:
     """The running statistics, as torch keeps them: of the unbiased variance."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
