@@ -90,12 +90,14 @@ def _published(node: Any, score: str, where: str) -> tuple[Published, ...]:
 def _every_model(node: Any, first: Defaults, where: str) -> Iterator[Row]:
     """A row for every model that has a config or a published number. Its settings are those of its experiment, where
     there is one, else `otherwise`, of which a setting of the model itself needs an argument of that name. `beside`
-    lists by baseline the models that have a row in it as well, with the same settings."""
+    lists by baseline the models that have a row in it as well, with the same settings, but for what a row's `ours` adds
+    to its own."""
     node = keys(node, where, ("experiment", "otherwise"), ("quick", "published", "rows", "beside"))
     said, beside = node.get("rows", {}), keys(node.get("beside", {}), f"{where}.beside", (), BASELINES)
     for model in sorted({*models(), *node.get("published", {}), *node.get("quick", []), *said}):
         experiment = node["experiment"].format(model=model)
-        own = dict(keys(said.get(model, {}), f"{where}.rows.{model}", (), OF_A_ROW))
+        own = dict(keys(said.get(model, {}), f"{where}.rows.{model}", (), (*OF_A_ROW, "ours")))
+        ours = texts(own.pop("ours", []), f"{where}.rows.{model}.ours")
         own.setdefault("published", node.get("published", {}).get(model, []))
         own.setdefault("budget", "quick" if model in node.get("quick", []) else "full")
         if "overrides" in own:
@@ -105,7 +107,7 @@ def _every_model(node: Any, first: Defaults, where: str) -> Iterator[Row]:
         else:
             own["overrides"] = [f"model={model}", *_fitting(texts(node["otherwise"], f"{where}.otherwise"), model)]
             own["note"] = f"no published settings {own.get('note', '')}".strip()
-        yield _row(model, own, first, f"{where}.rows.{model}")
+        yield _row(model, own | {"overrides": [*own["overrides"], *ours]}, first, f"{where}.rows.{model}")
         for baseline, listed in beside.items():
             if model in texts(listed, f"{where}.beside.{baseline}"):
                 theirs = {"overrides": own["overrides"], "baseline": baseline}
