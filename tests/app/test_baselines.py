@@ -175,7 +175,16 @@ def test_a_mistake_is_said(name, overrides, message, tmp_path):
         fit(name, tmp_path, *overrides)
 
 
-def test_without_fuxictr_it_is_said_how_to_have_it(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "fuxictr.features", None)  # as where it is not installed
-    with pytest.raises(UserError, match="PYTHONPATH"):
-        fit("fuxictr", tmp_path, "trainer=bars", "model=lr")
+@pytest.mark.parametrize(
+    ("name", "module", "overrides", "message"),
+    [
+        ("lightgbm", "lightgbm", [], "baselines"),
+        ("fuxictr", "fuxictr.features", ["trainer=bars", "model=lr"], "PYTHONPATH"),
+    ],
+)
+def test_without_its_library_it_is_said_how_to_have_it_before_anything_is_read(
+    name, module, overrides, message, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, module, None)  # as where it is not installed
+    with pytest.raises(UserError, match=message):
+        run(name, ["dataset=frappe", "dataset.root=nowhere", *overrides], tmp_path, Console(quiet=True))

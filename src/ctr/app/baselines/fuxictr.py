@@ -23,7 +23,7 @@ LABEL = "label of the row"  # a column's name that no field has
 
 def fuxictr(splits: Splits) -> Fitted:
     """Trains the model of the config there. Valid ends it and chooses its epoch, as the config says."""
-    library, options = _library(), splits.options
+    library, options = load_fuxictr(), splits.options
     assert isinstance(options, Options)
     if strange := [field.name for field in splits.schema.fields if field.kind is not FieldKind.CATEGORICAL]:
         raise UserError(f"FuxiCTR is given categorical fields alone here, and {', '.join(strange)} are others")
@@ -63,7 +63,7 @@ def fuxictr(splits: Splits) -> Fitted:
     )
 
 
-def _library() -> dict[str, ModuleType]:
+def load_fuxictr() -> dict[str, ModuleType]:
     names = ("fuxictr.features", "fuxictr.pytorch.torch_utils", "fuxictr.pytorch.dataloaders", "model_zoo")
     try:
         return {name: importlib.import_module(name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
@@ -14,7 +15,7 @@ from sklearn.preprocessing import TargetEncoder
 
 from ctr.app.baselines import BASELINES, fuxictr_options
 from ctr.app.baselines.fitting import Fitted, Learner, Splits
-from ctr.app.baselines.fuxictr import fuxictr
+from ctr.app.baselines.fuxictr import fuxictr, load_fuxictr
 from ctr.app.baselines.matrices import Columns, one_hot
 from ctr.errors import UserError
 
@@ -83,10 +84,7 @@ def _encode_targets(x: Mapping[str, np.ndarray], columns: list[int], splits: Spl
 
 def lightgbm(splits: Splits) -> Fitted:
     """On codes, all of them as categories. The number of trees is chosen on valid."""
-    try:
-        import lightgbm as library
-    except ImportError as error:
-        raise UserError('lightgbm is not installed: pip install -c constraints.txt -e ".[baselines]"') from error
+    library = _lightgbm()
     columns = Columns(splits.schema)
     x = {name: columns.of(batch) for name, batch in splits.parts.items()}
     model = library.LGBMClassifier(
@@ -120,14 +118,21 @@ def lightgbm(splits: Splits) -> Fitted:
     return Fitted("lightgbm.LGBMClassifier", settings, logits, int(model.n_estimators_), None)
 
 
+def _lightgbm() -> Any:
+    try:
+        return importlib.import_module("lightgbm")
+    except ImportError as error:
+        raise UserError('lightgbm is not installed: pip install -c constraints.txt -e ".[baselines]"') from error
+
+
 LEARNERS = dict(
     zip(
         BASELINES,
         (
             Learner(logistic_regression, "sklearn"),
             Learner(gradient_boosting, "sklearn"),
-            Learner(lightgbm, "lightgbm"),
-            Learner(fuxictr, "fuxictr", fuxictr_options.of),
+            Learner(lightgbm, "lightgbm", _lightgbm),
+            Learner(fuxictr, "fuxictr", load_fuxictr, fuxictr_options.of),
         ),
         strict=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import secrets
 import time
@@ -46,7 +45,8 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
     trainer: Trainer = build(config["trainer"], [], "trainer")
     if not isinstance(trainer.objective, LogLoss):
         raise UserError("a baseline predicts the probability of a label of 0 or 1: use task=binary")
-    options = learner.read(config) if learner.read else None  # what it cannot do is said before anything is read
+    options = learner.read(config) if learner.read else None  # what it cannot do is said before data are read
+    learner.load()
     out = out or _new_folder(name, config)
     with run_folder.lock(out):
         memory.forget_peak()
@@ -84,8 +84,7 @@ def _begin(learner: Learner, out: Path, config: Mapping[str, Any], overrides: Se
     run_folder.begin(out, config, list(overrides))
     machine.settle(out, config, {"train": trainer})
     facts = machine.recorded(out)
-    with contextlib.suppress(ImportError):  # said when it is needed
-        facts["versions"][learner.library] = importlib.import_module(learner.library).__version__
+    facts["versions"][learner.library] = importlib.import_module(learner.library).__version__
     facts["kernels"] = "no"  # of ours
     run_folder.write_json(out / machine.MACHINE, facts)
     return int(facts["threads"])
