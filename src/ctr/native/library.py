@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-SOURCE = Path(__file__).with_name("kernels.cpp")
+KERNELS = Path(__file__).with_name("kernels")  # all .cpp files of this folder, and the .h files that they include
 FLAGS = ["-O3", "-march=native", "-std=c++17", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-ffp-contract=off"]  # a sum of one product less that product is 0, as in the plain form
 
@@ -65,10 +65,11 @@ def folder() -> Path:
 def _compile(command: list[str], built: Path) -> None:
     """Whole or not at all. Without OpenMP the kernels run on one thread, where they still beat plain PyTorch."""
     partial = built.with_suffix(f".{os.getpid()}")
+    program = "".join(f'#include "{path}"\n' for path in sorted(KERNELS.glob("*.cpp")))  # as one: headers are read once
     try:
         for threading in (["-fopenmp"], []):
-            line = [*command, *FLAGS, *threading, str(SOURCE), "-o", str(partial)]
-            done = subprocess.run(line, capture_output=True, text=True)  # noqa: S603
+            line = [*command, *FLAGS, *threading, "-x", "c++", "-", "-o", str(partial)]
+            done = subprocess.run(line, input=program, capture_output=True, text=True)  # noqa: S603
             if done.returncode == 0:
                 os.replace(partial, built)
                 return
@@ -81,7 +82,8 @@ def _compile(command: list[str], built: Path) -> None:
 def _key(command: list[str]) -> str:
     """Another source, compiler or processor is another build."""
     version = subprocess.run([*command, "--version"], capture_output=True, text=True).stdout  # noqa: S603
-    facts = [SOURCE.read_text(encoding="utf-8"), *FLAGS, version, platform.machine(), _processor()]
+    sources = [path.read_text(encoding="utf-8") for path in sorted(KERNELS.glob("*.*"))]
+    facts = [*sources, *FLAGS, version, platform.machine(), _processor()]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
