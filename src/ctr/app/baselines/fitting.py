@@ -43,9 +43,9 @@ class Fitted:
 @dataclass(frozen=True)
 class Learner:
     """`read`, of one that runs the model of a config, makes its options of the resolved config, or raises UserError, as
-    `load` does where what the learner is of is not installed."""
+    `require` does where what the learner is of is not installed."""
 
     fit: Callable[[Splits], Fitted]
     library: str  # that it is of, by the name it is imported by
-    load: Callable[[], object] = lambda: None
+    require: Callable[[], object] = lambda: None
     read: Callable[[Mapping[str, Any]], object] | None = None

@@ -46,7 +46,7 @@ def run(name: str, overrides: Sequence[str], out: Path | None, console: Console)
     if not isinstance(trainer.objective, LogLoss):
         raise UserError("a baseline predicts the probability of a label of 0 or 1: use task=binary")
     options = learner.read(config) if learner.read else None  # what it cannot do is said before data are read
-    learner.load()
+    learner.require()
     out = out or _new_folder(name, config)
     with run_folder.lock(out):
         memory.forget_peak()
