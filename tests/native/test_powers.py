@@ -25,9 +25,11 @@ def cases(draw):
 
 
 def normed(weight, bias):
-    """A batch norm whose eps does not let a neuron of two examples, all but equal, make much of a rounding."""
-    norm = nn.BatchNorm1d(len(weight), eps=0.1)
-    norm.weight, norm.bias = nn.Parameter(weight), nn.Parameter(bias)
+    """A batch norm with these very tensors. Its eps keeps a neuron of two all but equal examples from making much of a
+    rounding."""
+    norm = nn.BatchNorm1d(len(weight), eps=0.1).to(weight.dtype)
+    del norm.weight, norm.bias
+    norm.weight, norm.bias = weight, bias
     return norm
 
 
@@ -39,10 +41,7 @@ def formula(logs, orders, weight, bias):
 
 
 def kernel(logs, orders, weight, bias):
-    norm = nn.BatchNorm1d(len(weight), eps=0.1)
-    del norm.weight, norm.bias  # so that the leaves themselves can stand there
-    norm.weight, norm.bias = weight, bias
-    return normed_powers(logs, orders, norm)
+    return normed_powers(logs, orders, normed(weight, bias))
 
 
 @given(cases())
@@ -67,7 +66,7 @@ def test_under_bf16_only_the_result_and_its_gradient_are_rounded(case):
 @given(cases())
 def test_running_statistics_are_torchs_and_serve_evaluation(case):
     logs, orders, weight, bias = case
-    ours, theirs = normed(weight, bias), normed(weight, bias).double()
+    ours, theirs = normed(weight, bias), normed(weight.double(), bias.double())
     powers = (orders.double() @ logs.double()).exp()
     theirs(powers)
     normed_powers(logs, orders, ours)

@@ -73,7 +73,8 @@ def _compile(command: list[str], built: Path) -> None:
             if done.returncode == 0:
                 os.replace(partial, built)
                 return
-        first = next(iter(done.stderr.splitlines()), "no message")
+        lines = done.stderr.splitlines()
+        first = next((line for line in lines if "error" in line), next(iter(lines), "no message"))
         raise NoCompiler(f"{' '.join(command)} failed: {first}")
     finally:
         partial.unlink(missing_ok=True)

@@ -60,25 +60,6 @@ void occurrences(const i64* ids, i64 n, i64 num_rows, i32* starts, i32* order) {
 }
 }
 
-template <int WIDTH>
-static void gather_rows(const float* __restrict table, const i64* __restrict rows, i64 count, i64 width,
-                        float* __restrict out, int threads) {
-    const i64 D = WIDTH ? WIDTH : width;
-#pragma omp parallel num_threads(threads)
-    EACH_PART(t) {
-        const i64 last = part(count, t + 1, threads);
-        for (i64 u = part(count, t, threads); u < last; u++) {
-            if (u + AHEAD < count) {
-                const float* coming = table + rows[u + AHEAD] * D;
-                __builtin_prefetch(coming);
-                if (D > 16) __builtin_prefetch(coming + 16);
-            }
-            const float* row = table + rows[u] * D;
-            for (i64 d = 0; d < D; d++) out[u * D + d] = row[d];
-        }
-    }
-}
-
 template <int WIDTH, typename Id>
 static void look_up(const float* __restrict table, const Id* __restrict ids, const float* __restrict values, i64 n,
                     i64 width, float* __restrict out, int threads) {
@@ -130,7 +111,7 @@ static void sum_rows(const float* __restrict grad, const float* __restrict value
 extern "C" {
 
 void gather(const float* table, const i64* rows, i64 count, i64 width, float* out, int threads) {
-#define CALL(D) gather_rows<D>(table, rows, count, width, out, threads)
+#define CALL(D) look_up<D>(table, rows, nullptr, count, width, out, threads)
     WITH_WIDTH(width, CALL)
 #undef CALL
 }

@@ -52,17 +52,19 @@ struct Powers {
                 for (i64 d = 0; d < D && i + d < turn * 16; d++) x[row * turn * 16 + i + d] = logs[row * D + d];
     }
 
-    // Sixteen powers of each of R examples, from place n on; `at` is x where these sixteen begin.
-    template <int R>
-    void powers(const float* at, i64 n, Sixteen* e) const {
-        Sixteen sums[R] = {};
-        for (i64 f = 0; f < F; f++) {
-            const Sixteen w = sixteen(orders.data() + f * P + n);
-            for (int r = 0; r < R; r++) sums[r] += w * sixteen(at + (r * F + f) * turn * 16);
+    // Calls body(n, place, e) for the powers n ... n + 15 of R examples, which begin at `place` of the rows of x.
+    template <int R, typename Body>
+    void over(const float* x, Body body) const {
+        for (i64 n = 0, place = 0; n < N; n += 16, place = place + 16 == turn * 16 ? 0 : place + 16) {
+            Sixteen sums[R] = {}, e[R];
+            for (i64 f = 0; f < F; f++) {
+                const Sixteen w = sixteen(orders.data() + f * P + n);
+                for (int r = 0; r < R; r++) sums[r] += w * sixteen(x + (r * F + f) * turn * 16 + place);
+            }
+            for (int r = 0; r < R; r++) e[r] = exp_of(sums[r]);
+            body(n, place, e);
         }
-        for (int r = 0; r < R; r++) e[r] = exp_of(sums[r]);
     }
-    i64 next(i64 place) const { return place + 16 == turn * 16 ? 0 : place + 16; }
 };
 
 template <typename Number>
@@ -97,11 +99,7 @@ static void powers_forward(const float* logs, const float* orders, i64 B, i64 F,
     if (norm) {
         std::vector<float> one((size_t)P), shift;
         all.each(logs, 0, 1, [&](auto, i64, const float* x) {
-            for (i64 n = 0, place = 0; n < N; n += 16, place = all.next(place)) {
-                Sixteen e;
-                all.powers<1>(x + place, n, &e);
-                store(one.data() + n, e);
-            }
+            all.over<1>(x, [&](i64 n, i64, const Sixteen* e) { store(one.data() + n, *e); });
         });
         shift = all.spread([&](i64 l) { return one[l * D]; });  // near the mean: squares of differences lose no digits
         std::vector<double> first((size_t)(threads * P)), second((size_t)(threads * P));
@@ -110,15 +108,14 @@ static void powers_forward(const float* logs, const float* orders, i64 B, i64 F,
             double *sum = first.data() + t * P, *squares = second.data() + t * P;
             all.each(logs, part(B, t, threads), part(B, t + 1, threads), [&](auto count, i64, const float* x) {
                 constexpr int R = decltype(count)::value;
-                for (i64 n = 0, place = 0; n < N; n += 16, place = all.next(place)) {
-                    Sixteen e[R], s = {}, q = {};
-                    all.powers<R>(x + place, n, e);
+                all.over<R>(x, [&](i64 n, i64, const Sixteen* e) {
+                    Sixteen s = {}, q = {};
                     for (int r = 0; r < R; r++) {
                         const Sixteen c = e[r] - sixteen(shift.data() + n);
                         s += c, q += c * c;
                     }
                     add(sum + n, s), add(squares + n, q);
-                }
+                });
             });
         }
         const double count = (double)(B * D);
@@ -136,12 +133,10 @@ static void powers_forward(const float* logs, const float* orders, i64 B, i64 F,
     EACH_PART(t)
     all.each(logs, part(B, t, threads), part(B, t + 1, threads), [&](auto count, i64 b, const float* x) {
         constexpr int R = decltype(count)::value;
-        for (i64 n = 0, place = 0; n < N; n += 16, place = all.next(place)) {
-            Sixteen e[R];
-            all.powers<R>(x + place, n, e);
+        all.over<R>(x, [&](i64 n, i64, const Sixteen* e) {
             const Sixteen k = sixteen(slope.data() + n), c = sixteen(offset.data() + n);
             for (int r = 0; r < R; r++) write_some(out + (b + r) * N + n, N - n, e[r] * k + c);
-        }
+        });
     });
 }
 
@@ -159,16 +154,15 @@ static void powers_backward(const T* grad, const float* logs, const float* order
         double *sum = sums.data() + t * P, *product = products.data() + t * P;
         all.each(logs, part(B, t, threads), part(B, t + 1, threads), [&](auto count, i64 b, const float* x) {
             constexpr int R = decltype(count)::value;
-            for (i64 n = 0, place = 0; n < N; n += 16, place = all.next(place)) {
-                Sixteen e[R], s = {}, p = {};
-                all.powers<R>(x + place, n, e);
+            all.over<R>(x, [&](i64 n, i64, const Sixteen* e) {
+                Sixteen s = {}, p = {};
                 const Sixteen m = sixteen(centre.data() + n), k = sixteen(scale.data() + n);
                 for (int r = 0; r < R; r++) {
                     const Sixteen g = some(grad + (b + r) * N + n, N - n);
                     s += g, p += g * ((e[r] - m) * k);
                 }
                 add(sum + n, s), add(product + n, p);
-            }
+            });
         });
     }
     all.gather(sums.data(), threads, [&](i64 l, double sum) { grad_bias[l] = (float)sum; });
@@ -188,9 +182,8 @@ static void powers_backward(const T* grad, const float* logs, const float* order
         all.each(logs, part(B, t, threads), part(B, t + 1, threads), [&](auto rows, i64 b, const float* x) {
             constexpr int R = decltype(rows)::value;
             std::fill(of_x, of_x + R * F * wide, 0.0f);
-            for (i64 n = 0, place = 0; n < N; n += 16, place = all.next(place)) {
-                Sixteen e[R], g[R];
-                all.powers<R>(x + place, n, e);
+            all.over<R>(x, [&](i64 n, i64 place, const Sixteen* e) {
+                Sixteen g[R];
                 const Sixteen kn = sixteen(k.data() + n), cn = sixteen(c.data() + n), sn = sixteen(s.data() + n);
                 for (int r = 0; r < R; r++) g[r] = (some(grad + (b + r) * N + n, N - n) * kn + cn + sn * e[r]) * e[r];
                 for (i64 f = 0; f < F; f++) {
@@ -203,7 +196,7 @@ static void powers_backward(const T* grad, const float* logs, const float* order
                     }
                     store(of_orders + f * P + n, of_w);
                 }
-            }
+            });
             for (i64 row = 0; row < R * F; row++)
                 for (i64 d = 0; d < D; d++) {
                     float sum = 0.0f;
