@@ -23,6 +23,7 @@ from ctr.data.module import Data
 from ctr.data.rows import Layout, Rows
 from ctr.schema import FeatureSchema
 from ctr.training import Constant, LogLoss, Trainer, checkpoint
+from ctr.training.dense import OPTIMIZERS
 from ctr.training.progress import Progress
 from tests.conftest import ROOT
 
@@ -79,7 +80,7 @@ def optimizer(name: str) -> Callable[..., torch.optim.Optimizer]:
     """The optimizer of configs/optimizer/<name>.yaml, as the trainer is given it."""
     config = yaml.safe_load((ROOT / f"configs/optimizer/{name}.yaml").read_text())
     assert config.pop("_partial_")
-    return partial(getattr(torch.optim, config.pop("_target_").split(".")[-1]), **config)
+    return partial(OPTIMIZERS[config.pop("_target_").split(".")[-1]], **config)
 
 
 def groups(lr: float = 0.02, l2: float = 0.0, **changes: dict[str, float]) -> dict[str, dict[str, float]]:

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from ctr.training import Trainer, checkpoint, profile
+from ctr.training.dense import OPTIMIZERS
 from ctr.training.rules import AdamRule
 from tests.training import builders
 from tests.training.builders import Changed, Stopped, model, records, trainer
@@ -72,7 +73,7 @@ def test_each_phase_counts_what_happens_in_it_and_nothing_counts_twice(tmp_path,
     net.register_forward_hook(lambda module, inputs, logits: clock.add(3.0 * module.training))
     net.head.weight.register_hook(lambda grad: clock.add(5.0))
     clock.slow(torch.nn.utils, "get_total_norm", 6.0)
-    clock.slow(torch.optim.Adam, "step", 7.0)
+    clock.slow(OPTIMIZERS["Adam"], "step", 7.0)
     clock.slow(AdamRule, "step", 4.0)
     clock.slow(Trainer, "evaluate", 80.0)
     clock.slow(checkpoint, "save", 160.0)

@@ -15,7 +15,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from ctr import disk, errors, native
 from ctr.batch import Batch
-from ctr.training import Constant, Cosine, LazyAdam, Plateau, checkpoint
+from ctr.training import Constant, Cosine, LazyAdam, Plateau, checkpoint, dense
 from ctr.training.progress import Progress
 from tests.training import builders
 from tests.training.builders import (
@@ -236,7 +236,7 @@ def without_random_state(monkeypatch):
 
 
 def without_optimizer_state(monkeypatch):
-    monkeypatch.setattr(torch.optim.Adam, "load_state_dict", lambda self, state: None)
+    monkeypatch.setattr(dense.OPTIMIZERS["Adam"], "load_state_dict", lambda self, state: None)
 
 
 def without_position(monkeypatch):

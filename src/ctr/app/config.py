@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-import torch
-
 import ctr.data
 import ctr.models
 import ctr.training
@@ -24,16 +22,14 @@ from ctr import native
 from ctr.app import composed
 from ctr.app.composed import plain as plain  # a config goes through both, one after the other
 from ctr.errors import UserError, nearest
+from ctr.training.dense import OPTIMIZERS
 from ctr.training.device import Choice
 
 TARGETS: dict[str, Callable[..., Any]] = {
     f"{module.__name__}.{name}": getattr(module, name)
     for module in (ctr.models, ctr.data, ctr.training)
     for name in getattr(module, "RECIPES", module.__all__)
-} | {
-    f"torch.optim.{name}": getattr(torch.optim, name)
-    for name in ("Adam", "AdamW", "Adagrad", "SGD", "RMSprop", "Adadelta", "NAdam", "RAdam")
-}
+} | {f"torch.optim.{name}": optimizer for name, optimizer in OPTIMIZERS.items()}
 SPECIAL = {"_target_", "_partial_"}
 ROOT_KEYS: dict[str, Any] = {
     **dict.fromkeys(("dataset", "model", "trainer", "objective", "stages"), Mapping[str, Any]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,11 @@ class Layout:
     def num_slots(self) -> int:
         return len(self.ids)
 
+    @cached_property
+    def constant_ids(self) -> np.ndarray:
+        """`ids` as an array, (S,) int64."""
+        return np.array(self.ids, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -47,7 +53,7 @@ class Rows:
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """These rows as a Batch, all slots written out."""
         labels = self.labels[rows]
-        ids = _spread(self.ids, rows, self.layout.id_slots, np.array(self.layout.ids, dtype=np.int64))
+        ids = _spread(self.ids, rows, self.layout.id_slots, self.layout.constant_ids)
         return Batch(
             torch.from_numpy(ids),
             self._values(rows, len(ids)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,19 +31,20 @@ def _converted(kernel: Any, *arguments: Argument) -> list[int | float | None]:
     """What ctypes turns into C by the types of the kernel's parameters, which its first call tells it."""
     if kernel.argtypes is None:
         kernel.argtypes = [_kind(argument) for argument in arguments]
-    return [_plain(argument) for argument in arguments]
+    return [  # here and not in a function of its own: a small step has a hundred arguments
+        argument.data_ptr()
+        if isinstance(argument, Tensor)
+        else argument.ctypes.data
+        if isinstance(argument, np.ndarray)
+        else argument
+        for argument in arguments
+    ]
 
 
 def _kind(argument: Argument) -> type[Any]:
     if isinstance(argument, int):
         return ctypes.c_int64
     return ctypes.c_float if isinstance(argument, float) else ctypes.c_void_p
-
-
-def _plain(argument: Argument) -> int | float | None:
-    if argument is None or isinstance(argument, (int, float)):
-        return argument
-    return argument.data_ptr() if isinstance(argument, Tensor) else argument.ctypes.data
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,19 @@ def occurrences(ids: Tensor, num_rows: int) -> Occurrences:
     return Occurrences(starts, order)
 
 
-def write_slots(stored: np.ndarray, rows: np.ndarray, slots: Sequence[int], constant: np.ndarray) -> np.ndarray:
+def write_slots(stored: np.ndarray, rows: np.ndarray, slots: tuple[int, ...], constant: np.ndarray) -> np.ndarray:
     """These rows of `stored`, (N, width), written out to all slots, (B, S): column k goes to slots[k]."""
-    columns = np.full(len(constant), -1, dtype=np.int32)
-    columns[list(slots)] = np.arange(len(slots))
+    columns = _columns(slots, len(constant))
     rows = np.ascontiguousarray(rows, dtype=np.int64)
     out = np.empty((len(rows), len(constant)), dtype=constant.dtype)
     numbers = (columns, constant, len(constant), out)
     call(f"slots_{stored.dtype.name}", stored, stored.shape[1], rows, len(rows), *numbers)
     return out
+
+
+@cache
+def _columns(slots: tuple[int, ...], count: int) -> np.ndarray:
+    """The stored column of each of `count` slots, (S,) int32; -1 where none is."""
+    columns = np.full(count, -1, dtype=np.int32)
+    columns[list(slots)] = np.arange(len(slots))
+    return columns

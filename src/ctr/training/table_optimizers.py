@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from ctr.errors import UserError
+from ctr.training.dense import OPTIMIZERS, uncompiled
 from ctr.training.rule import Rule
 from ctr.training.rules import (
     AdagradRule,
@@ -64,7 +65,7 @@ class LazyAdam:
         self.weight_decay, self.momentum, self.dense_up_to = weight_decay, catch_up, _rows(dense_up_to)
 
     def dense(self, groups: ParamGroups) -> torch.optim.Optimizer:
-        kind = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
+        kind = OPTIMIZERS["AdamW" if self.weight_decay else "Adam"]
         return kind(groups, lr=self.lr, betas=self.betas, eps=self.eps, weight_decay=self.weight_decay, fused=True)
 
     def rule(self) -> Rule:
@@ -86,7 +87,7 @@ class LazyAdagrad:
 
     def dense(self, groups: ParamGroups) -> torch.optim.Optimizer:
         fused = all(p.device.type == "cpu" for group in groups for p in group["params"])  # it has no other kernel
-        return torch.optim.Adagrad(
+        return OPTIMIZERS["Adagrad"](
             groups, lr=self.lr, initial_accumulator_value=self.initial, eps=self.eps, fused=fused
         )
 
@@ -103,7 +104,7 @@ class LazySGD:
         self.lr, self.dense_up_to = lr, _rows(dense_up_to)
 
     def dense(self, groups: ParamGroups) -> torch.optim.Optimizer:
-        return torch.optim.SGD(groups, lr=self.lr)
+        return OPTIMIZERS["SGD"](groups, lr=self.lr)
 
     def rule(self) -> Rule:
         return SGDRule()
@@ -129,6 +130,7 @@ class FTRLProximal:
         return FTRLRule(self.beta, self.l1, self.l2)
 
 
+@uncompiled
 class DenseFTRL(torch.optim.Optimizer):
     """FTRL-Proximal on whole tensors."""
 
