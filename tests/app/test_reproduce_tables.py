@@ -5,9 +5,13 @@ import json
 import pytest
 import yaml
 
+from ctr.app.composed import checked, compose
+from ctr.app.config import build
 from ctr.app.reproduce import command, reading, runs, scores
 from ctr.app.reproduce.rows import models
 from ctr.errors import UserError
+from ctr.training.warm_start import warm_start
+from tests.conftest import mixed_schema
 
 TABLE = {
     "title": "t",
@@ -103,6 +107,17 @@ def test_every_table_reads_and_its_rows_compose_where_their_models_are_there(nam
     for row in table.rows[:: max(1, len(table.rows) // 4)]:  # each takes a tenth of a second
         why = command._why_not(row).strip()
         assert why == row.note or "there is no model/" in why or "there is no experiment/" in why, row.name
+
+
+@pytest.mark.parametrize("name", reading.names())
+def test_what_a_rows_stages_hand_on_is_there_in_both_models(name):
+    """Known before a training begins, but a table is to know it before it is asked for."""
+    staged = [row for row in reading.read(name).rows if "stages=fm_pretrain" in row.overrides]
+    for row in staged:
+        stages = checked(compose(row.overrides))["stages"]
+        built = {stage: build(stages[stage]["model"], schema=mixed_schema()) for stage in ("pretrain", "train")}
+        warm_start(built["train"], built["pretrain"].state_dict(), stages["train"]["warm_start"]["modules"])
+    assert staged or name != "nfm_frappe"
 
 
 def test_every_model_is_found_by_its_config():
