@@ -63,11 +63,9 @@ def all_ones(values: Tensor) -> bool:
 
 
 def _check(ids: Tensor, num_rows: int) -> None:
-    """The kernels would read behind the table. Checked once for all tables of a batch."""
+    """Once for all tables of a batch."""
     if getattr(ids, "checked", None) != num_rows:
-        low, high = ids.aminmax() if ids.numel() else (0, 0)
-        if low < 0 or high >= num_rows:
-            raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {int(low)} to {int(high)}")
+        native.check_range(ids, num_rows)
         ids.checked = num_rows  # type: ignore[attr-defined]
 
 

@@ -76,3 +76,10 @@ def serves(*tensors: Tensor, bf16: bool = False) -> bool:
             for tensor in tensors
         )
     )
+
+
+def check_range(ids: Tensor, num_rows: int) -> None:
+    """Raises IndexError for an id that is no row of a table of `num_rows`: the kernels would read behind it."""
+    low, high = ids.aminmax() if ids.numel() else (0, 0)
+    if low < 0 or high >= num_rows:
+        raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {int(low)} to {int(high)}")

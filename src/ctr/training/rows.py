@@ -139,9 +139,7 @@ def distinct(ids: Tensor, num_rows: int) -> tuple[Tensor, Tensor]:
         rows = ordered.masked_select(another).long()
         places = another.cumsum(0).sub_(1)
         local = torch.empty_like(places).scatter_(0, slots, places).view(ids.shape)
-    low, high = rows.aminmax() if len(rows) else (0, 0)
-    if low < 0 or high >= num_rows:
-        raise IndexError(f"feature ids must be from 0 to {num_rows - 1}, found {ids.min()} to {ids.max()}")
+    native.check_range(rows, num_rows)
     return rows, local
 
 
