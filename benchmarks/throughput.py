@@ -43,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "threads": 2,
     "seed": 1,
     "steps": 20,
+    "device": "cpu",
 }
 
 
@@ -106,7 +107,7 @@ def table(contenders: list[Contender], baseline: Contender, data: Path, settings
 
 def rows(contenders: list[Contender], data: Path, settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Lines of the CSV."""
-    case = {key: settings[key] for key in ("model", "embedding_dim", "batch_size", "threads", "steps")}
+    case = {key: settings[key] for key in ("model", "embedding_dim", "batch_size", "threads", "steps", "device")}
     for contender in contenders:
         peak = contender.facts.get("peak_mib", "")
         own = {"contender": contender.name, "version": contender.version, "peak_mib": peak}

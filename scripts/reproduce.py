@@ -21,6 +21,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="", help="such as 1,2,3; those of the table's budget by default")
     parser.add_argument("--budget", choices=["quick", "full"], default="quick")
     parser.add_argument("--processes", type=int, default=2, help="runs side by side; they share the cores")
+    parser.add_argument("--device", help="of every run, such as cuda; what the rows' configs say by default")
     parser.add_argument("--root", type=Path, default=Path("outputs", "reproduce"), help="where the runs are")
     parser.add_argument("--out", type=Path, default=Path("docs", "results"), help="where the table is written")
     parser.add_argument("--only", nargs="+", default=[], metavar="ROW", help="run these rows alone, of any budget")
@@ -43,6 +44,7 @@ def main() -> None:
         seeds=tuple(int(word) for word in arguments.seeds.split(",") if word.strip()),
         budget=arguments.budget,
         processes=arguments.processes,
+        device=arguments.device,
         root=arguments.root,
         out=arguments.out,
         only=tuple(arguments.only),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from ctr.batch import SPLITS
 from ctr.data import from_frames
@@ -117,6 +118,8 @@ def test_every_python_command_runs(command, places, tmp_path, request):
     arguments = [
         re.sub(r"=(my_data|<folder>|<prepared>)$", lambda match: f"={places[match[1]]}", word) for word in arguments
     ]
+    if not torch.cuda.is_available():
+        arguments = ["device=cpu" if word == "device=cuda" else word for word in arguments]
     if "hydra/launcher=joblib" in arguments:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="of the extra `launch`")
     environment = {"PYTHONPATH": str(Path(places["conf"]).parent)} if "my_package" in command else {}

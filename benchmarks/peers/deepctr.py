@@ -32,7 +32,7 @@ columns = [*fields, *(DenseFeat(f"I{i}") for i in range(dense.shape[1]))]
 x = {f"C{i}": ids[:, i] for i in range(ids.shape[1])} | {f"I{i}": dense[:, i] for i in range(dense.shape[1])}
 # its loss is the sum over the batch plus l2 |w|^2; ours the mean plus l2 / 2 |w|^2
 l2 = settings["l2"] / 2 * settings["batch_size"]
-common = {"l2_reg_embedding": l2, "l2_reg_linear": l2, "seed": settings["seed"]}
+common = {"l2_reg_embedding": l2, "l2_reg_linear": l2, "seed": settings["seed"], "device": settings["device"]}
 network = {"dnn_hidden_units": settings["hidden_dims"], "dnn_dropout": settings["dropout"]}
 match settings["model"]:
     case "fm":

@@ -79,6 +79,7 @@ def parameters(settings: dict[str, Any], fit: bool) -> dict[str, Any]:
         "num_workers": 0,
         "data_format": "parquet",
         "verbose": 0,
+        "gpu": 0 if settings["device"] == "cuda" else -1,
     }
     if settings["model"] == "fm":
         return shared | {"regularizer": l2}

@@ -71,6 +71,7 @@ def overrides(settings: dict[str, Any]) -> list[str]:
     chosen += [f"trainer.groups.embedding.l2={l2}", f"trainer.groups.linear.l2={l2}"]
     chosen += [f"trainer.optimizer.lr={settings['lr']}", f"trainer.batch_size={settings['batch_size']}"]
     chosen += [f"trainer.max_epochs={settings['epochs']}", f"seed={settings['seed']}", "trainer.log_every=50"]
+    chosen.append(f"device={settings['device']}")
     return [*chosen, *settings.get("overrides", [])]
 
 

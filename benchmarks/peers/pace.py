@@ -18,6 +18,8 @@ import resource
 import sys
 import time
 
+import torch
+
 WARM_UP = 5
 
 
@@ -34,6 +36,7 @@ class Pace:
             self.warm = True
             self._wait({"ready": True})
         elif self.warm and self.done == self.steps:
+            _finish()
             seconds = time.perf_counter() - self.started
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
             self._wait({"seconds": seconds, "steps": self.steps, "peak_mib": peak})
@@ -42,7 +45,14 @@ class Pace:
         print("PACE " + json.dumps(message), file=self.out, flush=True)
         if not sys.stdin.readline():
             os._exit(0)
+        _finish()
         self.done, self.started = 0, time.perf_counter()
+
+
+def _finish() -> None:
+    """Waits for what a GPU still has to do."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
 
 
 def start(steps: int = 20) -> Pace:

@@ -46,6 +46,7 @@ def train(model: nn.Module, optimizer: torch.optim.Optimizer, loader: DataLoader
     model.train()
     criterion, total = nn.BCELoss(), 0.0
     for fields, target in loader:
+        fields, target = fields.to(settings["device"]), target.to(settings["device"])
         loss = criterion(model(fields), target.float())
         model.zero_grad()
         loss.backward()
@@ -75,6 +76,7 @@ match settings["model"]:
     case other:
         raise ValueError(f"torchfm is not asked for {other}; it has fm, fnn, deepfm, nfm")
 
+model = model.to(settings["device"])
 # the example gives Adam's weight decay to every parameter; L2 here is on the embeddings alone
 tables = [m.weight for m in model.modules() if isinstance(m, nn.Embedding)]
 rest = [p for p in model.parameters() if all(p is not table for table in tables)]

@@ -102,3 +102,8 @@ def test_no_setting_of_a_model_is_lost(path):
 def test_what_it_cannot_do_is_said(overrides, message):
     with pytest.raises(UserError, match=message):
         options(*overrides)
+
+
+@pytest.mark.parametrize(("device", "gpu"), [("cpu", None), ("cuda", 0), ("cuda:3", 3)])
+def test_it_runs_where_the_config_says(device, gpu):
+    assert options("model=dnn", f"device={device}").model.get("gpu") == gpu

@@ -200,6 +200,14 @@ def test_a_run_that_has_begun_goes_on_with_its_own_threads(made):
     assert "threads=7" in runs.Run(table.rows[0], 9, tmp_path / "runs").command(7)
 
 
+def test_a_device_is_for_all_runs_that_know_one(tmp_path):
+    table = reading.read("bars_frappe")
+    for name, knows in (("fm", True), ("fm, fuxictr", True), ("gradient boosting (scikit-learn)", False)):
+        run = runs.Run(table.row(name), 1, tmp_path)
+        assert [word for word in run.command(1) if word.startswith("device=")] == []
+        assert [word for word in run.command(1, "cuda") if word.startswith("device=")] == ["device=cuda"] * knows
+
+
 def test_a_listing_says_what_is_there_and_what_cannot_run(made, tmp_path):
     folder = tables(tmp_path, rows={"a": {"overrides": ["model=nfmm"]}}, claims={}, plots={})
     listed = command.listing(request(tmp_path), folder)

@@ -34,4 +34,5 @@ def _machine(one: dict[str, Any]) -> str:
     return (
         f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}; "
         f"{one['threads']} thread{'s' * (one['threads'] != 1)} a run, {one['kernels']} kernels"
+        f"{', ' + one['gpu'] if one.get('gpu') else ''}"
     )

@@ -13,7 +13,7 @@ import torch
 
 from ctr import __version__, disk, native
 from ctr.errors import UserError
-from ctr.training.device import find_precision, use_threads
+from ctr.training.device import find_precision, gpu_name, use_threads
 from ctr.training.trainer import Trainer
 
 MACHINE = "machine.json"
@@ -36,6 +36,7 @@ def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]
     for name, trainer in trainers.items():
         if stored := before.get("precision", {}).get(name):
             trainer.precision, trainer.precision_note = find_precision(stored, trainer.device)
+    gpu = next((gpu_name(trainer.device) for trainer in trainers.values() if trainer.device.type == "cuda"), None)
     facts = {
         "threads": threads,
         "kernels": "native" if native.in_use() else "plain",
@@ -43,11 +44,13 @@ def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "gpu": gpu,
         "versions": {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     disk.write_text(out / MACHINE, json.dumps(facts, indent=2) + "\n")
     precision = " and ".join(dict.fromkeys(trainer.precision_note for trainer in trainers.values()))
-    return f"{threads} thread{'s' * (threads != 1)}, {kernels}, {precision}"
+    where = gpu or f"{threads} thread{'s' * (threads != 1)}, {kernels}"
+    return f"{where}, {precision}"
 
 
 def settle_as(out: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -37,22 +38,48 @@ class DeviceRows:
             None if rows.weights is None else torch.from_numpy(np.array(rows.weights, dtype=np.float32)).to(device),
         )
 
-    def batch(self, rows: np.ndarray | slice) -> Batch:
-        """These rows as a Batch, all slots written out: equal to that of the rows it was made of."""
-        chosen = rows if isinstance(rows, slice) else torch.from_numpy(rows).to(self.labels.device, non_blocking=True)
-        ids = torch.tensor(self.layout.ids, device=self.ids.device).repeat(len(self.labels[chosen]), 1)
-        values = torch.ones(ids.shape, device=ids.device)
-        if self.layout.id_slots:
-            ids[:, list(self.layout.id_slots)] = self.ids[chosen].long()
-        if self.layout.value_slots:
-            values[:, list(self.layout.value_slots)] = self.values[chosen]
+    def numbers(self, order: Tensor) -> Tensor:
+        """Row numbers as `batch` takes them: on the device, once an epoch and not batch by batch."""
+        return order.to(self.labels.device)
+
+    def batch(self, rows: Tensor | slice) -> Batch:
+        """These rows as a Batch, equal to that of the rows it was made of. Nothing comes from another device."""
+        labels = self.labels[rows]
         return Batch(
-            ids,
-            values,
-            self.labels[chosen],
-            None if self.groups is None else self.groups[chosen],
-            None if self.weights is None else self.weights[chosen],
+            self._ids(rows, len(labels)),
+            self._values(rows, len(labels)),
+            labels,
+            None if self.groups is None else self.groups[rows],
+            None if self.weights is None else self.weights[rows],
         )
+
+    def _ids(self, rows: Tensor | slice, count: int) -> Tensor:
+        stored, slots = self.ids[rows].long(), self.layout.id_slots
+        if slots == tuple(range(self.layout.num_slots)):
+            return stored
+        return self._constant_ids.repeat(count, 1).index_copy_(1, self._id_slots, stored)
+
+    def _values(self, rows: Tensor | slice, count: int) -> Tensor:
+        if not self.layout.value_slots:
+            return self._one.expand(count, self.layout.num_slots)
+        ones = self._one.repeat(count, self.layout.num_slots)
+        return ones.index_copy_(1, self._value_slots, self.values[rows])
+
+    @cached_property
+    def _constant_ids(self) -> Tensor:
+        return torch.tensor(self.layout.ids, device=self.labels.device)
+
+    @cached_property
+    def _id_slots(self) -> Tensor:
+        return torch.tensor(self.layout.id_slots, dtype=torch.int64, device=self.labels.device)
+
+    @cached_property
+    def _value_slots(self) -> Tensor:
+        return torch.tensor(self.layout.value_slots, dtype=torch.int64, device=self.labels.device)
+
+    @cached_property
+    def _one(self) -> Tensor:
+        return torch.ones((), device=self.labels.device)
 
 
 def has_room(rows: Rows, device: torch.device) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,16 @@ from ctr.errors import UserError
 
 ORDERS = ("file", "shuffled", "blocks")
 BLOCK = 1024  # rows that stay together on disk; a window draws its blocks from everywhere
+
+
+class InMemory(Protocol):
+    """All rows of a split, in the machine's memory (Rows) or in a device's (DeviceRows)."""
+
+    def numbers(self, order: torch.Tensor) -> Any:
+        """Row numbers as `batch` takes them."""
+        ...
+
+    def batch(self, rows: Any) -> Batch: ...
 
 
 class BatchLoader:
@@ -48,7 +59,7 @@ class BatchLoader:
                 f"dataset.window={len(rows)}, or use order=shuffled"
             )
         self.rows, self.batch_size, self.order, self.seed, self.window = rows, batch_size, order, seed, window
-        self._resident: Rows | DeviceRows | None = None
+        self._resident: InMemory | None = None
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self.rows), self.batch_size)
@@ -76,7 +87,8 @@ class BatchLoader:
                 yield self._resident.batch(slice(start, stop))
             return
         generator = self._generator(epoch)
-        shuffled = torch.randperm(len(self.rows), generator=generator).numpy()
+        order = torch.randperm(len(self.rows), generator=generator)
+        shuffled = self._resident.numbers(order)
         if self.order == "shuffled":
             for start, stop in list(pairwise(self._bounds()))[skip:]:
                 yield self._resident.batch(shuffled[start:stop])

@@ -50,6 +50,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def numbers(self, order: torch.Tensor) -> np.ndarray:
+        """Row numbers as `batch` takes them."""
+        return order.numpy()
+
     def batch(self, rows: np.ndarray | slice) -> Batch:
         """These rows as a Batch, all slots written out."""
         labels = self.labels[rows]

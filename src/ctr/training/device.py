@@ -15,7 +15,8 @@ Choice = Literal["auto", "fp32", "bf16"]
 
 
 def find_device(name: str) -> torch.device:
-    """The device, if this machine has it."""
+    """The device, if this machine has it. A GPU's convolutions are in float32 from then on, as its matrix products
+    are: cuDNN's TF32 keeps 10 bits of a number."""
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -23,6 +24,9 @@ def find_device(name: str) -> torch.device:
         raise UserError(
             f"device={name} is not on this machine: {str(error).splitlines()[0]}; use device=cpu"
         ) from error
+    if device.type == "cuda":
+        for kind in ("conv", "rnn"):
+            getattr(torch.backends.cudnn, kind).fp32_precision = "ieee"
     return device
 
 
@@ -48,11 +52,14 @@ def find_precision(choice: Choice, device: torch.device) -> tuple[Precision, str
         return ("bf16", f"bf16 by {units}") if units else ("fp32", "fp32")
     if choice == "bf16" and not units:
         if device.type == "cuda":
-            raise UserError(
-                f"precision=bf16: {torch.cuda.get_device_name(device)} has no bf16 units; use precision=fp32"
-            )
+            raise UserError(f"precision=bf16: {gpu_name(device)} has no bf16 units; use precision=fp32")
         return "bf16", "bf16 without units for it on this CPU, which is slower than precision=fp32"
     return choice, f"{choice} by {units}" if choice == "bf16" else choice
+
+
+def gpu_name(device: torch.device) -> str:
+    """What its maker calls this CUDA device."""
+    return torch.cuda.get_device_name(device)
 
 
 def bf16_units(device: torch.device) -> str:

@@ -33,7 +33,8 @@ def of(config: Mapping[str, Any]) -> Options:
     if ours not in COUNTERPARTS:
         raise UserError(f"FuxiCTR has no model that is our {ours}; it has {', '.join(COUNTERPARTS)}")
     counterpart = COUNTERPARTS[ours]
-    return Options(counterpart.target, _model(counterpart, settings) | _loop(config, counterpart), *_length(config))
+    options = _model(counterpart, settings) | _loop(config, counterpart) | _place(config["device"])
+    return Options(counterpart.target, options, *_length(config))
 
 
 def _model(counterpart: Counterpart, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,6 +103,12 @@ def _plateau(schedule: Mapping[str, Any], rate: float) -> bool:
     if kind != "Plateau" or any(abs(schedule[key] - value) > 1e-9 for key, value in theirs.items()):
         raise UserError(f"FuxiCTR has schedule constant, or plateau with {theirs}; the config has {kind}")
     return True
+
+
+def _place(device: str) -> dict[str, int]:
+    """Of its GPUs the number; nothing for a CPU, its default."""
+    kind, _, number = device.partition(":")
+    return {"gpu": int(number or 0)} if kind == "cuda" else {}
 
 
 def _length(config: Mapping[str, Any]) -> tuple[int, float]:

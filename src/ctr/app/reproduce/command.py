@@ -26,6 +26,7 @@ class Request:
     only: tuple[str, ...]
     said: str  # the command as typed
     records: bool = False  # do recorded runs count as made?
+    device: str | None = None  # of every run; None: what its config says
 
     def read(self, folder: Path = reading.TABLES) -> tuple[Table, list[Row], tuple[int, ...]]:
         """The table, the rows to run, and their repetitions."""
@@ -73,7 +74,7 @@ def reproduce(
         say(f"{table.name}: {len(wanted) - len(missing)} of {len(wanted)} runs are there, {len(missing)} to make")
         before = time_left.known_seconds([made for row in chosen for made in runs.finished(row, request.root)])
         began = time.monotonic()
-        failed, stopped = launch.launch(missing, request.processes, before, say)
+        failed, stopped = launch.launch(missing, request.processes, before, say, request.device)
         say(f"{len(missing)} runs asked for, {len(failed)} failed, {time_left.clock(time.monotonic() - began)}")
     asked = {row.name: row for row in [*table.chosen(request.budget), *chosen]}
     results = Results(table, request.root, tuple(runs.of_rows(asked.values(), numbers, request.root)))

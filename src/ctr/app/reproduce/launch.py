@@ -14,7 +14,11 @@ from ctr.app.reproduce.time_left import clock, time_left
 
 
 def launch(
-    runs: Sequence[Run], processes: int, known: dict[str, float], say: Callable[[str], None]
+    runs: Sequence[Run],
+    processes: int,
+    known: dict[str, float],
+    say: Callable[[str], None],
+    device: str | None = None,
 ) -> tuple[list[Run], int | None]:
     """Makes the runs, `processes` at a time. Returns those that failed, and the signal that stopped it, if one did.
 
@@ -28,7 +32,7 @@ def launch(
             while (waiting or running) and stop.signal is None:
                 while waiting and len(running) < processes:
                     run = waiting.popleft()
-                    running.append((run, trainings.start(run.command(threads), run.place, threads)))
+                    running.append((run, trainings.start(run.command(threads, device), run.place, threads)))
                     say(f"[{done}/{len(runs)}] {run.name} begins, {run.log}")
                 for run, child in [pair for pair in running if pair[1].process.poll() is not None]:
                     running.remove((run, child))

@@ -15,7 +15,8 @@ from ctr.app.reproduce.runs import Run
 from ctr.app.reproduce.table import Row, Side, Table
 from ctr.app.reproduce.verdicts import Verdict, judge
 
-TIMED = ("threads", "processor", "cores", "instructions")  # of machine.json: runs that share them have like times
+# of machine.json: runs that share them have like times
+TIMED = ("threads", "processor", "cores", "instructions", "gpu")
 MARKS = {  # by the folder of the data
     "frappe": (
         "train negatives re-drawn",
@@ -51,8 +52,8 @@ class Results:
         """Folders of the runs whose times compare: those on the machine, and with the threads, that most have had."""
         by_machine: dict[str, set[Path]] = {}
         for run in self.every_run():
-            said = {key: value for key, value in machine.recorded(run.folder).items() if key in TIMED}
-            by_machine.setdefault(repr(sorted(said.items())), set()).add(run.folder)
+            recorded = machine.recorded(run.folder)
+            by_machine.setdefault(repr([recorded.get(key) for key in TIMED]), set()).add(run.folder)
         return max(by_machine.values(), key=len, default=set())
 
     @cached_property

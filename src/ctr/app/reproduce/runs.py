@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ctr.app import run_folder
+from ctr.app.baselines.learners import LEARNERS
 from ctr.app.composed import checked, compose
 from ctr.app.config_keys import of_training
 from ctr.app.processes import CODE, Place, threads_of, train
@@ -43,8 +44,11 @@ class Run:
     def finished(self) -> bool:
         return self.place.finished
 
-    def command(self, threads: int) -> list[str]:
+    def command(self, threads: int, device: str | None = None) -> list[str]:
+        """On this device; null leaves it to the config, and so does a baseline that knows none."""
         said = [*self.row.arguments(self.number), f"threads={threads_of(self.folder, threads)}"]
+        if device and (not self.row.baseline or LEARNERS[self.row.baseline].read):
+            said.append(f"device={device}")
         if self.row.baseline:
             script = [str(CODE / "scripts" / "baseline.py"), self.row.baseline, "--out", str(self.folder)]
             return [sys.executable, *script, *said]
