@@ -137,7 +137,6 @@ class DenseFTRL(torch.optim.Optimizer):
     def __init__(self, params: Any, *, lr: float, beta: float, l1: float, l2: float):
         super().__init__(params, {"lr": lr, "beta": beta, "l1": l1, "l2": l2})
 
-    @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             lr, beta, l1, l2 = (group[name] for name in ("lr", "beta", "l1", "l2"))
