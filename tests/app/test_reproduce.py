@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import yaml
 from ctr.app import machine, run_folder
 from ctr.app.reproduce import command, figures, reading, records, report, runs
 from ctr.app.reproduce.results import Results
-from ctr.app.reproduce.table import Side
+from ctr.app.reproduce.table import Published, Side
 from ctr.app.reproduce.time_left import clock, time_left
 from ctr.errors import UserError
 from tests.app.compose import TINY, tiny_run
@@ -141,6 +142,27 @@ def test_the_table_has_mean_spread_and_number_of_the_runs_files(made):
     scores = [float(line["test auc"]) for line in csv.DictReader(report.comma_separated(found).splitlines())][:2]
     mean, spread = sum(scores) / 2, abs(scores[0] - scores[1]) / 2**0.5
     assert f"| fm | synthetic | 2 | {mean:.5f} ± {spread:.5f} |" in report.markdown(found, [], "python x")
+
+
+@pytest.mark.parametrize(
+    ("scores", "value", "runs_of_it", "word"),
+    [
+        ([0.4, 0.5, 0.6], 0.9, 1, "inside"),
+        ([0.4, 0.5, 0.6], 1.0, 1, "outside"),
+        ([0.4, 0.5, 0.6], 0.9, 5, None),
+        ([0.4, 0.6], 0.9, 1, None),
+    ],
+)
+def test_of_a_missed_target_it_says_whether_the_one_published_run_could_be_another(
+    made, monkeypatch, scores, value, runs_of_it, word
+):
+    """Student's quantile for three runs is 4.302653."""
+    row = replace(made[0].row("fm"), published=(Published("test auc", value, None, runs_of_it, "a paper"),))
+    table = replace(made[0], rows=(replace(row, target=(0.0, 0.2)),))
+    monkeypatch.setattr(Results, "of", lambda results, side: dict(enumerate(scores, start=1)))
+    page = report.markdown(results((table, made[1])), [], "python x")
+    said = f"; another run is expected in [0.00317, 0.99683] (95 %), and the published one is {word}" if word else ""
+    assert f"test auc in [0, 0.2]: 0.30000 above{said} |" in page
 
 
 def test_plots_are_drawn_of_what_has_run_and_a_grid_shares_its_rows_runs(made):

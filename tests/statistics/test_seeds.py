@@ -50,6 +50,16 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(n):
     assert abs(covered - 0.95) < 3 * (0.95 * 0.05 / sets) ** 0.5
 
 
+@pytest.mark.parametrize("n", [2, 5])
+def test_another_value_is_in_its_interval_as_often_as_it_says(n):
+    random, sets = np.random.default_rng(n), 2000
+    drawn = random.normal(0.98, 0.001, (sets, n + 1))
+    low, high = np.array([seeds.interval_of_another(values[:n]) for values in drawn]).T
+    covered = ((low <= drawn[:, n]) & (drawn[:, n] <= high)).mean()
+    assert abs(covered - 0.95) < 3 * (0.95 * 0.05 / sets) ** 0.5
+    assert seeds.interval_of_another([1.0]) is None
+
+
 def test_holm_multiplies_the_smallest_by_all_the_next_by_one_less_and_never_falls():
     assert seeds.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert seeds.holm([0.7, 0.9]) == [1.0, 1.0]

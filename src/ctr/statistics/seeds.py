@@ -52,11 +52,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def interval(values: Sequence[float], level: float = 1 - ALPHA) -> tuple[float, float] | None:
     """Student's interval of the mean; None for fewer than two values."""
-    if len(values) < 2:
-        return None
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    return _around_the_mean(values, level, 1 / len(values)) if len(values) > 1 else None
+
+
+def interval_of_another(values: Sequence[float], level: float = 1 - ALPHA) -> tuple[float, float] | None:
+    """Where one further value of the same normal law lies with this chance; None for fewer than two values."""
+    return _around_the_mean(values, level, 1 + 1 / len(values)) if len(values) > 1 else None
+
+
+def _around_the_mean(values: Sequence[float], level: float, share: float) -> tuple[float, float]:
+    """`share` is the variance of what is to be covered around the mean of the values, in variances of a value."""
+    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1) * np.std(values, ddof=1) * math.sqrt(share))
     mean = float(np.mean(values))
-    return mean - float(half), mean + float(half)
+    return mean - half, mean + half
 
 
 def mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
