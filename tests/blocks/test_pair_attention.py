@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ctr.blocks import PairAttention
+from ctr.blocks import PairAttention, pair_attention
 
 
 def random_attention(dropout=0.0):
@@ -50,3 +50,33 @@ def test_dropout_drops_attention_weights_after_the_softmax(dropout):
     pooled = attention(torch.eye(4, 3).double().expand(500, 4, 3), torch.ones(500, 4, dtype=torch.bool))
     assert set(pooled.unique().tolist()) == ({0.0, 0.5} if dropout else {0.25})
     assert set(attention.eval()(torch.eye(4, 3).double()[None], torch.ones(1, 4).bool()).flatten().tolist()) == {0.25}
+
+
+@pytest.mark.parametrize("piece", [1, 7, 40, 1000])
+def test_scores_and_gradients_do_not_depend_on_the_piece(monkeypatch, piece):
+    """40 pairs, also one by one and in pieces that do not fit evenly, against autograd's way through all units."""
+    monkeypatch.setitem(pair_attention.PIECE, "cpu", piece)
+    attention, pairs = random_attention(), torch.randn(10, 4, 3, dtype=torch.double, requires_grad=True)
+    leaves = [pairs, *attention.hidden.parameters(), attention.score.weight]
+    ours = pair_attention.scored(pairs.flatten(0, 1), *leaves[1:3], leaves[3][0]).view(10, 4)
+    theirs = attention.score(attention.hidden(pairs).relu()).squeeze(-1)
+    torch.testing.assert_close(ours, theirs)
+    wish = torch.randn(10, 4, dtype=torch.double)
+    for one, other in zip(*(torch.autograd.grad(scores, leaves, wish) for scores in (ours, theirs)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_hidden_units_are_not_kept_for_the_gradient():
+    attention, kept = PairAttention(3, 64, dropout=0.0), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        attention(torch.randn(20, 6, 3, requires_grad=True), torch.ones(20, 6, dtype=torch.bool))
+    assert kept
+    assert max(kept) <= 20 * 6 * 3  # and not 20 * 6 * 64
+
+
+def test_under_autocast_the_scores_stay_in_float32():
+    attention, pairs = random_attention().float(), torch.randn(20, 6, 3)
+    used = torch.ones(20, 6, dtype=torch.bool)
+    exact = attention.weights(pairs, used)
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(attention.weights(pairs, used), exact, rtol=0, atol=0)

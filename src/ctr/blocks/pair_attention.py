@@ -1,10 +1,20 @@
 """Which pairs count for an example."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.mlp import xavier_linear
+
+PIECE = {"cpu": 1024}  # pairs whose hidden units exist at once: on a CPU those that its cache holds
+LARGE_PIECE = 2**20  # elsewhere
 
 
 class PairAttention(nn.Module):
@@ -26,6 +36,52 @@ class PairAttention(nn.Module):
 
     def weights(self, pairs: Tensor, used: Tensor) -> Tensor:
         """a, (B, P)."""
-        scores: Tensor = self.score(torch.relu(self.hidden(pairs))).squeeze(-1)  # (B, P)
+        scores = scored(pairs.flatten(0, 1), self.hidden.weight, self.hidden.bias, self.score.weight[0])
+        scores = scores.view(pairs.shape[:2])
         scores = scores.masked_fill(~used, torch.finfo(scores.dtype).min)  # where no pair is used, all z are 0
         return scores.softmax(dim=-1)
+
+
+def scored(pairs: Tensor, w: Tensor, b: Tensor, h: Tensor) -> Tensor:
+    """h^T relu(W z + b) of each pair: (N, D), (A, D), (A,), (A,) -> (N,).
+
+    The hidden units are A / D times as large as the pairs, themselves the largest tensor of a model. They are made
+    piece by piece, anew for the gradient, and never stored.
+    """
+    if torch.compiler.is_compiling() or pairs.dtype != w.dtype:
+        return functional.linear(pairs, w, b).relu() @ h
+    run: Callable[..., Tensor] = _Scored.apply
+    return run(pairs, w, b, h)
+
+
+class _Scored(torch.autograd.Function):
+    """In the numbers' own precision, whatever autocast says: products this narrow gain nothing from bf16."""
+
+    @staticmethod
+    def forward(ctx: Any, pairs: Tensor, w: Tensor, b: Tensor, h: Tensor) -> Tensor:
+        ctx.save_for_backward(pairs, w, b, h)
+        out = pairs.new_empty(len(pairs))
+        with torch.autocast(pairs.device.type, enabled=False):
+            for z, scores in _pieces(pairs, out):
+                torch.mv(torch.addmm(b, z, w.T).relu_(), h, out=scores)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        pairs, w, b, h = ctx.saved_tensors
+        grads = torch.empty_like(pairs), torch.zeros_like(w), torch.zeros_like(b), torch.zeros_like(h)
+        with torch.autocast(pairs.device.type, enabled=False):
+            for z, of_scores, of_pairs in _pieces(pairs, grad.contiguous(), grads[0]):
+                units = torch.addmm(b, z, w.T).relu_()
+                grads[3].addmv_(units.T, of_scores)
+                of_units = torch.outer(of_scores, h).mul_(units > 0)
+                grads[1].addmm_(of_units.T, z)
+                grads[2].add_(of_units.sum(dim=0))
+                torch.mm(of_units, w, out=of_pairs)
+        return grads
+
+
+def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    size = PIECE.get(tensors[0].device.type, LARGE_PIECE)
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
