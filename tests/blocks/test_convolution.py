@@ -81,12 +81,20 @@ def test_the_pooling_keeps_the_order_and_of_equal_values_the_first():
     assert values.grad.nonzero()[:, 1].tolist() == [0, 1, 2]
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("seed", range(5))
-def test_the_pooling_is_sorting_by_hand(seed):
+def test_the_pooling_is_sorting_by_hand(seed, dtype):
     torch.manual_seed(seed)
-    values = torch.randint(4, (6, 9)).double()
+    values = (torch.randint(-2, 3, (6, 9)) * torch.rand(6, 9).round(decimals=1)).to(dtype)  # with ties, with -0 and 0
     for p in (1, 4, 9):
         assert PMaxPool(p)(values).tolist() == [largest(row, p) for row in values.tolist()]
+
+
+def test_the_pooling_takes_what_is_no_number_as_the_largest_and_infinities_where_they_belong():
+    nan, inf = float("nan"), float("inf")
+    for none in (torch.tensor(nan), -torch.tensor(nan)):  # a sum's has the sign
+        values = torch.tensor([[1.0, none, -inf, 2.0, inf, -1.0]])
+        torch.testing.assert_close(PMaxPool(3)(values), torch.tensor([[nan, 2.0, inf]]), equal_nan=True)
 
 
 def test_flexible_p_is_the_papers_rule_and_3_at_least():

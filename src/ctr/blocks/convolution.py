@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ctr.blocks.mlp import ACTIVATIONS, Activation
 from ctr.errors import UserError
@@ -23,8 +26,11 @@ class PMaxPool(nn.Module):
         self.p = p
 
     def forward(self, inputs: Tensor) -> Tensor:
-        order = inputs.detach().argsort(dim=-1, descending=True, stable=True)
-        return inputs.gather(-1, order[..., : self.p].sort(dim=-1).values)
+        if inputs.dtype == torch.float64:
+            places = inputs.detach().argsort(dim=-1, descending=True, stable=True)[..., : self.p]
+        else:
+            places = _ranked(inputs.detach()).topk(self.p, dim=-1, sorted=False).indices
+        return inputs.gather(-1, places.sort(dim=-1).values)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -74,13 +80,40 @@ class FieldConvolutions(nn.Module):
 
     def forward(self, fields: Tensor) -> Tensor:
         maps = fields.transpose(1, 2).unsqueeze(2)  # (B, D, C, n), with one channel C
-        num_dims = maps.shape[1]
-        layers: list[tuple[Any, Any]] = list(zip(self.convolutions, self.pools, strict=True))
-        for convolution, pool in layers:
-            sequences = maps.reshape(-1, convolution.in_channels, maps.shape[3])  # (B, D * C, n), or (B * D, C, n)
-            maps = self.activation(pool(convolution(sequences)))
-            maps = maps.reshape(-1, num_dims, convolution.out_channels // self.groups, pool.p)
+        for convolution, pool in zip(self.convolutions, self.pools, strict=True):
+            assert isinstance(convolution, nn.Conv1d)
+            maps = self.activation(pool(self._wide(maps, convolution)))
         return maps
+
+    def _wide(self, maps: Tensor, convolution: nn.Conv1d) -> Tensor:
+        """(B, D, C, n) -> (B, D, C', n + omega - 1), as one product with the matrix that the filters make of n values:
+        fields are few, and so narrow a convolution is several times slower."""
+        filters = convolution.weight.unflatten(0, (self.groups, -1))  # (groups, C', C, omega)
+        matrix = _banded(filters, maps.shape[3])  # (groups, C', C, n, n + omega - 1)
+        matrix = matrix.permute(0, 2, 3, 1, 4).flatten(3).flatten(1, 2)  # (groups, C n, C' (n + omega - 1))
+        assert convolution.bias is not None
+        bias = convolution.bias.view(self.groups, -1, 1)  # (groups, C', 1)
+        sums: Tensor = maps.flatten(2).transpose(0, 1) @ matrix  # (D, B, C' (n + omega - 1))
+        return cast(Tensor, sums.transpose(0, 1).unflatten(2, (bias.shape[1], -1))) + bias
+
+
+def _banded(filters: Tensor, n: int) -> Tensor:
+    """(..., omega) -> (..., n, n + omega - 1): row i is the reversed filter from column i on, and 0 elsewhere, so that
+    values times the matrix are their wide convolution with the filter."""
+    width = filters.shape[-1]
+    rows = functional.pad(filters.flip(-1), (0, n)).unsqueeze(-2)  # a row, and one 0 more: the next starts a place on
+    laid_out = rows.expand(*rows.shape[:-2], n, n + width).flatten(-2)[..., : n * (n + width - 1)]
+    return cast(Tensor, laid_out.unflatten(-1, (n, -1)))
+
+
+def _ranked(numbers: Tensor) -> Tensor:
+    """Whole numbers in the order of float32 numbers (..., n), and of equal ones the first is the largest. What is no
+    number counts as infinite, and is not lost from sight."""
+    known = numbers.float().nan_to_num(nan=math.inf, posinf=math.inf, neginf=-math.inf)
+    bits = (known + 0.0).view(torch.int32)  # -0 becomes 0
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)  # of a negative number all bits but the sign count downwards
+    n = numbers.shape[-1]
+    return ordered.long() * n + torch.arange(n - 1, -1, -1, device=numbers.device)
 
 
 def flexible_p(layer: int, num_layers: int, num_fields: int) -> int:
