@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from ctr.blocks import CIN
+from ctr.blocks.cin import _products, crossed
+from ctr.blocks.pieces import NUMBERS
 from ctr.errors import UserError
 
 
@@ -71,6 +73,40 @@ def test_layer_k_without_bias_is_of_degree_k_and_one():
     cin, xv = shaken(CIN(3, [2, 2, 2])), torch.randn(4, 3, 5, dtype=torch.double)
     factors = torch.tensor([4.0, 4, 8, 8, 16, 16], dtype=torch.double)
     torch.testing.assert_close(cin(2 * xv), factors * cin(xv))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 30, 1000])
+def test_sums_and_gradients_do_not_depend_on_the_piece(monkeypatch, rows):
+    """Of 30 rows, one by one and in pieces that do not fit evenly, against autograd's way through all products."""
+    torch.manual_seed(0)
+    monkeypatch.setitem(NUMBERS, "cpu", 12 * rows)
+    leaves = [torch.randn(*shape, dtype=torch.double, requires_grad=True) for shape in [(30, 4), (30, 3), (5, 12)]]
+    ours, theirs = crossed(*leaves), _products(*leaves[:2]) @ leaves[2].T
+    torch.testing.assert_close(ours, theirs)
+    wish = torch.randn(30, 5, dtype=torch.double)
+    for one, other in zip(*(torch.autograd.grad(sums, leaves, wish) for sums in (ours, theirs)), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_products_are_not_kept_for_the_gradient():
+    block, kept = CIN(6, [8, 8]), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor.numel()) or tensor, lambda t: t):
+        block(torch.randn(100, 6, 4, requires_grad=True))
+    assert kept
+    assert max(kept) <= 100 * 4 * 8  # vectors, and not their 100 * 4 * 8 * 6 products
+
+
+def test_in_bfloat16_the_products_of_matrices_are_rounded_and_nothing_else():
+    torch.manual_seed(0)
+    leaves = [torch.randn(*shape, requires_grad=True) for shape in [(30, 4), (30, 3), (5, 12)]]
+    with torch.autocast("cpu", torch.bfloat16):
+        ours, theirs = crossed(*leaves), torch.nn.functional.linear(_products(*leaves[:2]), leaves[2])
+    assert ours.dtype == theirs.dtype == torch.bfloat16
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+    wish = torch.randn(30, 5).bfloat16()
+    for one, other in zip(*(torch.autograd.grad(sums, leaves, wish) for sums in (ours, theirs)), strict=True):
+        assert one.dtype == torch.float32
+        torch.testing.assert_close(one, other, rtol=0.02, atol=0.02)
 
 
 @pytest.mark.parametrize(("dims", "split_half"), [([], False), ([3, 0], False), ([3, 2], True)])

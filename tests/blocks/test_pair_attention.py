@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from ctr.blocks import PairAttention, pair_attention
+from ctr.blocks.pieces import NUMBERS
 
 
 def random_attention(dropout=0.0):
@@ -55,7 +56,7 @@ def test_dropout_drops_attention_weights_after_the_softmax(dropout):
 @pytest.mark.parametrize("piece", [1, 7, 40, 1000])
 def test_scores_and_gradients_do_not_depend_on_the_piece(monkeypatch, piece):
     """40 pairs, also one by one and in pieces that do not fit evenly, against autograd's way through all units."""
-    monkeypatch.setitem(pair_attention.PIECE, "cpu", piece)
+    monkeypatch.setitem(NUMBERS, "cpu", 5 * piece)
     attention, pairs = random_attention(), torch.randn(10, 4, 3, dtype=torch.double, requires_grad=True)
     leaves = [pairs, *attention.hidden.parameters(), attention.score.weight]
     ours = pair_attention.scored(pairs.flatten(0, 1), *leaves[1:3], leaves[3][0]).view(10, 4)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,9 +12,7 @@ from torch.nn import functional
 
 from ctr.blocks.dropout import Dropout
 from ctr.blocks.mlp import xavier_linear
-
-PIECE = {"cpu": 1024}  # pairs whose hidden units exist at once: on a CPU those that its cache holds
-LARGE_PIECE = 2**20  # elsewhere
+from ctr.blocks.pieces import pieces
 
 
 class PairAttention(nn.Module):
@@ -62,7 +60,7 @@ class _Scored(torch.autograd.Function):
         ctx.save_for_backward(pairs, w, b, h)
         out = pairs.new_empty(len(pairs))
         with torch.autocast(pairs.device.type, enabled=False):
-            for z, scores in _pieces(pairs, out):
+            for z, scores in pieces(len(w), pairs, out):
                 torch.mv(torch.addmm(b, z, w.T).relu_(), h, out=scores)
         return out
 
@@ -72,7 +70,7 @@ class _Scored(torch.autograd.Function):
         pairs, w, b, h = ctx.saved_tensors
         grads = torch.empty_like(pairs), torch.zeros_like(w), torch.zeros_like(b), torch.zeros_like(h)
         with torch.autocast(pairs.device.type, enabled=False):
-            for z, of_scores, of_pairs in _pieces(pairs, grad.contiguous(), grads[0]):
+            for z, of_scores, of_pairs in pieces(len(w), pairs, grad.contiguous(), grads[0]):
                 units = torch.addmm(b, z, w.T).relu_()
                 grads[3].addmv_(units.T, of_scores)
                 of_units = torch.outer(of_scores, h).mul_(units > 0)
@@ -80,8 +78,3 @@ class _Scored(torch.autograd.Function):
                 grads[2].add_(of_units.sum(dim=0))
                 torch.mm(of_units, w, out=of_pairs)
         return grads
-
-
-def _pieces(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    size = PIECE.get(tensors[0].device.type, LARGE_PIECE)
-    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
