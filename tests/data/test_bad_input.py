@@ -418,6 +418,14 @@ def test_more_stray_quotes_than_any_accident_are_refused_by_file(tmp_path):
         assert part in message
 
 
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_where_every_row_is_left_out_the_first_is_told_and_why(tmp_path, part):
+    texts = {"train": GOOD, "valid": GOOD, part: "label,user,price\nyes,ann,1.5\nno,bob,2\n"}
+    message = refusal(open_table, tmp_path, *texts.values(), fields=FIELDS, bad_rows="reject")
+    for told in [f"{part}.csv", f"all 2 rows of {part}", "line 2", "'label'", "'yes'", "dataset.bad_rows=refuse"]:
+        assert told in message
+
+
 def test_libfm_that_is_not_utf_8_is_refused_with_its_line(tmp_path):
     (tmp_path / "bytes.libfm").write_bytes(b"1 3:1\n0 \xff:1\n")
     message = refusal(open_libfm, tmp_path, "1 3:1\n0 4:1\n", train="bytes.libfm")

@@ -49,7 +49,7 @@ def prepare(
     chunks = stage_files(parts, recipe.reader, stagings, staged, refuse=recipe.refuse, threads=threads, progress=read)
     source = f"{', '.join(map(str, parts['train'][:3]))}, column {recipe.label!r}"
     for part, paths in parts.items():
-        refuse_empty(part, sum(chunk.num_rows for chunk in chunks if chunk.part == part), str(paths[0]))
+        _refuse_no_rows(part, [chunk for chunk in chunks if chunk.part == part], str(paths[0]))
     splits, signed, dropped = _assign(recipe, chunks)
     counts = {split: int(sum((one == i).sum() for one in splits)) for i, split in enumerate(SPLITS)}
     for split, count in counts.items():
@@ -109,6 +109,18 @@ def _assign(
         for split, array in zip(splits, ChunkColumn(chunks, "label"), strict=True):
             dropped += drop_negatives(split, signed(array.to_numpy()), keep, random)
     return splits, signed, dropped
+
+
+def _refuse_no_rows(part: str, chunks: Sequence[Chunk], where: str) -> None:
+    """Files without a row are a mistake, and so is a recipe that can read none of their rows."""
+    rejects = [(chunk.source, reject) for chunk in chunks for reject in chunk.rejects]
+    if rejects and not any(chunk.num_rows for chunk in chunks):
+        source, (line, reason, text) = rejects[0]
+        raise UserError(
+            f"{source}: all {len(rejects):,} rows of {part} were left out by dataset.bad_rows=reject; the first, line "
+            f"{line}: {reason}; found {text!r}. dataset.bad_rows=refuse says how to mend it"
+        )
+    refuse_empty(part, sum(chunk.num_rows for chunk in chunks), where)
 
 
 def _refuse_no_signal(
