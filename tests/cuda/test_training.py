@@ -48,7 +48,7 @@ def trained(device, kind, l2, **changes):
 @pytest.mark.parametrize("kind", [*KINDS, "adamw"])
 def test_tables_are_trained_as_on_a_cpu(kind, l2):
     changes = {"weight_decay": 0.1} if kind == "adamw" else {}
-    kind = kind.removesuffix("w") if kind == "adamw" else kind
+    kind = kind.removesuffix("w")
     torch.manual_seed(0)
     ours = trained(CUDA, kind, l2, **changes)
     torch.manual_seed(0)
@@ -77,33 +77,30 @@ def test_rows_for_which_there_is_no_room_stay_where_they_are():
     assert not has_room(large, CUDA)
 
 
-def final(out, net):
-    return {**state(out), **{f"final.{name}": tensor.cpu() for name, tensor in net.state_dict().items()}}
+def changed_by_a_stop(tmp_path, name, **settings):
+    """What a stop after step 13, and a second start, change in the end."""
+    ends = []
+    for out, stops in (("straight", False), ("again", True)):
+        if stops:
+            with pytest.raises(Stopped):
+                fit(trainer(**settings), model(name), tmp_path / out, stopping_after(13))
+        net = model(name)
+        fit(trainer(**settings), net, tmp_path / out)
+        final = {f"final.{name}": tensor.cpu() for name, tensor in net.state_dict().items()}
+        ends.append({**state(tmp_path / out), **final})
+    return differing(*ends)
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_stopped_run_goes_on_bit_for_bit(tmp_path, name):
-    settings = {"device": "cuda", "save_every": 3, "log_every": 2}
-    straight = model(name)
-    fit(trainer(**settings), straight, tmp_path / "straight")
-    with pytest.raises(Stopped):
-        fit(trainer(**settings), model(name), tmp_path / "again", stopping_after(13))
-    again = model(name)
-    fit(trainer(**settings), again, tmp_path / "again")
-    assert differing(final(tmp_path / "straight", straight), final(tmp_path / "again", again)) == []
+    assert changed_by_a_stop(tmp_path, name, device="cuda", save_every=3, log_every=2) == []
 
 
 @pytest.mark.parametrize("l2", [0.0, 0.01], ids=["", "l2"])
 @pytest.mark.parametrize("kind", LAZY)
 def test_each_optimizer_goes_on_bit_for_bit(tmp_path, kind, l2):
     settings = {"device": "cuda", "save_every": 3, "optimizer": LAZY[kind], "groups": builders.groups(l2=l2)}
-    straight = model("nfm")
-    fit(trainer(**settings), straight, tmp_path / "straight")
-    with pytest.raises(Stopped):
-        fit(trainer(**settings), model("nfm"), tmp_path / "again", stopping_after(13))
-    again = model("nfm")
-    fit(trainer(**settings), again, tmp_path / "again")
-    assert differing(final(tmp_path / "straight", straight), final(tmp_path / "again", again)) == []
+    assert changed_by_a_stop(tmp_path, "nfm", **settings) == []
 
 
 # Adam divides by the gradient's size, and makes a whole step of what is 0 there and a rounding here; descent does not

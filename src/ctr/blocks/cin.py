@@ -88,9 +88,9 @@ class _Crossed(torch.autograd.Function):
         x, y, w = ctx.saved_tensors
         of_x, of_y, of_w = torch.empty_like(x), torch.empty_like(y), torch.zeros_like(w, dtype=y.dtype)
         with torch.autocast(x.device.type, enabled=False):
-            for x_piece, y_piece, of_sums, *outs in pieces(w.shape[1], x, y, grad, of_x, of_y):
+            for x_piece, y_piece, of_sums, of_x_piece, of_y_piece in pieces(w.shape[1], x, y, grad, of_x, of_y):
                 of_w += of_sums.T @ _products(x_piece, y_piece).to(w.dtype)
                 of_products = (of_sums @ w).to(y.dtype).unflatten(1, (x.shape[1], y.shape[1]))
-                outs[0].copy_((of_products @ y_piece.unsqueeze(2)).squeeze(2))
-                outs[1].copy_((x_piece.to(y.dtype).unsqueeze(1) @ of_products).squeeze(1))
+                of_x_piece.copy_((of_products @ y_piece.unsqueeze(2)).squeeze(2))
+                of_y_piece.copy_((x_piece.to(y.dtype).unsqueeze(1) @ of_products).squeeze(1))
         return of_x, of_y, of_w.to(w.dtype)

@@ -46,7 +46,7 @@ def scored(pairs: Tensor, w: Tensor, b: Tensor, h: Tensor) -> Tensor:
     The hidden units are A / D times as large as the pairs, themselves the largest tensor of a model. They are made
     piece by piece, anew for the gradient, and never stored.
     """
-    if torch.compiler.is_compiling() or pairs.dtype != w.dtype:
+    if torch.compiler.is_compiling():
         return functional.linear(pairs, w, b).relu() @ h
     run: Callable[..., Tensor] = _Scored.apply
     return run(pairs, w, b, h)
@@ -68,13 +68,13 @@ class _Scored(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         pairs, w, b, h = ctx.saved_tensors
-        grads = torch.empty_like(pairs), torch.zeros_like(w), torch.zeros_like(b), torch.zeros_like(h)
+        of_pairs, of_w, of_b, of_h = torch.empty_like(pairs), *map(torch.zeros_like, (w, b, h))
         with torch.autocast(pairs.device.type, enabled=False):
-            for z, of_scores, of_pairs in pieces(len(w), pairs, grad.contiguous(), grads[0]):
+            for z, of_scores, of_z in pieces(len(w), pairs, grad.contiguous(), of_pairs):
                 units = torch.addmm(b, z, w.T).relu_()
-                grads[3].addmv_(units.T, of_scores)
+                of_h.addmv_(units.T, of_scores)
                 of_units = torch.outer(of_scores, h).mul_(units > 0)
-                grads[1].addmm_(of_units.T, z)
-                grads[2].add_(of_units.sum(dim=0))
-                torch.mm(of_units, w, out=of_pairs)
-        return grads
+                of_w.addmm_(of_units.T, z)
+                of_b.add_(of_units.sum(dim=0))
+                torch.mm(of_units, w, out=of_z)
+        return of_pairs, of_w, of_b, of_h

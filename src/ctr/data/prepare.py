@@ -114,13 +114,14 @@ def _assign(
 def _refuse_no_rows(part: str, chunks: Sequence[Chunk], where: str) -> None:
     """Files without a row are a mistake, and so is a recipe that can read none of their rows."""
     rejects = [(chunk.source, reject) for chunk in chunks for reject in chunk.rejects]
-    if rejects and not any(chunk.num_rows for chunk in chunks):
+    num_rows = sum(chunk.num_rows for chunk in chunks)
+    if rejects and num_rows == 0:
         source, (line, reason, text) = rejects[0]
         raise UserError(
             f"{source}: all {len(rejects):,} rows of {part} were left out by dataset.bad_rows=reject; the first, line "
             f"{line}: {reason}; found {text!r}. dataset.bad_rows=refuse says how to mend it"
         )
-    refuse_empty(part, sum(chunk.num_rows for chunk in chunks), where)
+    refuse_empty(part, num_rows, where)
 
 
 def _refuse_no_signal(

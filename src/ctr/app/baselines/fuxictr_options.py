@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from ctr.app.baselines.fuxictr_models import COUNTERPARTS, Counterpart
 from ctr.errors import UserError
 
@@ -107,8 +109,8 @@ def _plateau(schedule: Mapping[str, Any], rate: float) -> bool:
 
 def _place(device: str) -> dict[str, int]:
     """Of its GPUs the number; nothing for a CPU, its default."""
-    kind, _, number = device.partition(":")
-    return {"gpu": int(number or 0)} if kind == "cuda" else {}
+    where = torch.device(device)
+    return {"gpu": where.index or 0} if where.type == "cuda" else {}
 
 
 def _length(config: Mapping[str, Any]) -> tuple[int, float]:
