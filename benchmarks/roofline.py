@@ -17,7 +17,7 @@ import torch
 from stepping import batches, stepper
 
 from ctr import native
-from ctr.training.device import bf16_units, use_threads
+from ctr.training.device import find_precision, use_threads
 from ctr.training.rows import gather
 
 B, FIELDS, DIM, HIDDEN, VOCABULARY = 4096, 26, 16, (400, 400, 400), 1_000_000
@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_threads(arguments.threads)
     kernels = native.use("auto")
-    precision = "bf16" if bf16_units(torch.device("cpu")) else "fp32"
+    precision, _ = find_precision("auto", torch.device("cpu"))
     peaks = {name: matrix_peak(dtype) for name, dtype in (("fp32", torch.float32), ("bf16", torch.bfloat16))}
     rows = row_peak()
     schema, made = batches(VOCABULARY, FIELDS, B)

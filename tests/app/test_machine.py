@@ -28,6 +28,7 @@ class Machine:
 
     def has(self, units: str = "", compiler: bool = True) -> None:
         self.monkeypatch.setattr(device, "bf16_units", lambda _: units)
+        self.monkeypatch.setattr(device, "bf16_is_faster", lambda: True)
         self.monkeypatch.setattr(native, "load", self.load if compiler else no_compiler)
 
 

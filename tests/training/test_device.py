@@ -6,29 +6,52 @@ import pytest
 import torch
 
 from ctr.errors import UserError
+from ctr.training import device
 from ctr.training.device import autocast, find_precision, use_threads
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 AMX, AVX = {"amx_bf16": True, "avx512_bf16": True}, {"amx_bf16": False, "avx512_bf16": True}
-SLOWER = "bf16 without units for it on this CPU, which is slower than precision=fp32"
+FASTER, SLOWER, UNKNOWN = True, False, None
 
 
 @pytest.mark.parametrize(
-    ("choice", "units", "expected"),
+    ("choice", "units", "bf16", "expected"),
     [
-        ("auto", AMX, ("bf16", "bf16 by AMX")),
-        ("auto", AVX, ("bf16", "bf16 by AVX-512")),
-        ("auto", {"avx2": True}, ("fp32", "fp32")),
-        ("fp32", AMX, ("fp32", "fp32")),
-        ("fp32", {}, ("fp32", "fp32")),
-        ("bf16", AVX, ("bf16", "bf16 by AVX-512")),
-        ("bf16", {}, ("bf16", SLOWER)),
+        ("auto", AMX, FASTER, ("bf16", "bf16 by AMX")),
+        ("auto", AVX, FASTER, ("bf16", "bf16 by AVX-512")),
+        ("auto", AVX, SLOWER, ("fp32", "fp32, faster here than bf16 by AVX-512")),
+        ("auto", {"avx2": True}, UNKNOWN, ("fp32", "fp32")),
+        ("fp32", AMX, UNKNOWN, ("fp32", "fp32")),
+        ("fp32", {}, UNKNOWN, ("fp32", "fp32")),
+        ("bf16", AVX, FASTER, ("bf16", "bf16 by AVX-512")),
+        ("bf16", AVX, SLOWER, ("bf16", "bf16 by AVX-512, slower than fp32")),
+        ("bf16", {}, UNKNOWN, ("bf16", "bf16 without units for it on this CPU, slower than fp32")),
     ],
     ids=str,
 )
-def test_on_a_cpu_its_units_decide_where_the_choice_is_left_open(monkeypatch, choice, units, expected):
+def test_on_a_cpu_its_units_and_their_speed_decide_where_the_choice_is_left_open(
+    monkeypatch, choice, units, bf16, expected
+):
+    def measured():
+        assert bf16 is not UNKNOWN, "nothing to measure here"
+        return bf16
+
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units)
+    monkeypatch.setattr(device, "bf16_is_faster", measured)
     assert find_precision(choice, CPU) == expected
+
+
+@pytest.mark.parametrize("slow", [torch.float32, torch.bfloat16], ids=str)
+def test_the_faster_precision_is_the_one_whose_products_take_less_time(monkeypatch, slow):
+    now = [0.0]
+
+    def linear(x, w):
+        assert x.dtype == w.dtype
+        now[0] += 2.0 if x.dtype == slow else 1.0
+
+    monkeypatch.setattr(torch.nn.functional, "linear", linear)
+    monkeypatch.setattr(device.time, "perf_counter", lambda: now[0])
+    assert device.bf16_is_faster.__wrapped__() == (slow == torch.float32)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="the names are those of x86")

@@ -33,7 +33,7 @@ MEANINGS = {
     "max_epochs": "The training ends after so many passes over train.",
     "max_steps": "The training ends after so many batches; null is no limit.",
     "log_every": "Steps between two records of the training loss.",
-    "precision": "fp32, or bf16 for matrix products in bfloat16; auto is bf16 where there are units for it.",
+    "precision": "fp32, or bf16 for matrix products in bfloat16; auto is bf16 where it is faster.",
     "compile": "Whether torch.compile makes code of the model.",
     "device": "cpu, cuda or cuda:1; set it as device=... for all stages.",
     "seed": "Of all draws: two runs of one seed are the same.",
