@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,13 @@ from ctr.app import machine, run_folder
 
 
 def facts(folders: Iterable[Path]) -> dict[str, list[str]]:
-    """Of finished runs: versions, the classes of machine with threads and kernels, and days (UTC), each once."""
+    """Of finished runs: the versions of each package and the classes of machine with threads and kernels, the commonest
+    first, and days (UTC)."""
     folders = list(folders)
     recorded = [one for one in map(machine.recorded, folders) if one]
     return {
-        "versions": list(dict.fromkeys(map(_versions, recorded))),
-        "machines": list(dict.fromkeys(map(_machine, recorded))),
+        "versions": _versions(recorded),
+        "machines": _counted(map(_machine, recorded)),
         "days": sorted({day(folder) for folder in folders}),
     }
 
@@ -26,13 +28,21 @@ def day(folder: Path) -> str:
     return time.strftime("%Y-%m-%d", time.gmtime((folder / run_folder.SCORES).stat().st_mtime))
 
 
-def _versions(one: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in one["versions"].items())
+def _versions(recorded: Sequence[dict[str, Any]]) -> list[str]:
+    names = dict.fromkeys(name for one in recorded for name in one["versions"])
+    numbers = {name: Counter(one["versions"][name] for one in recorded if name in one["versions"]) for name in names}
+    return [f"{name} {', '.join(number for number, _ in numbers[name].most_common())}" for name in names]
+
+
+def _counted(words: Iterable[str]) -> list[str]:
+    """Each once; with how many there are of it where there is another."""
+    counts = Counter(words).most_common()
+    return [word if len(counts) == 1 else f"{word} ({count} run{'s' * (count != 1)})" for word, count in counts]
 
 
 def _machine(one: dict[str, Any]) -> str:
     return (
-        f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}; "
+        f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}, "
         f"{one['threads']} thread{'s' * (one['threads'] != 1)} a run, {one['kernels']} kernels"
         f"{', ' + one['gpu'] if one.get('gpu') else ''}"
     )

@@ -49,12 +49,14 @@ def _how(results: Results, command: str) -> str:
     days = facts["days"]
     lines = [f"Written by `{command}` from the files of the runs."]
     if numbers:
+        several = len(facts["machines"]) > 1
         lines += [
             f"Mean ± standard deviation over {results.table.repetition}s; those that have run: "
             f"{', '.join(map(str, numbers))}.",
-            f"Runs of {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''} (UTC); {' and '.join(facts['versions'])}.",
-            f"Machine: {' and '.join(facts['machines'])}. Seconds are of runs that shared it with each other"
-            + (", of those alone that had the commonest number of threads." if len(facts["machines"]) > 1 else "."),
+            f"Runs of {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''} (UTC); {'; '.join(facts['versions'])}.",
+            f"Machine{'s' * several}: {'; '.join(facts['machines'])}.",
+            "Seconds are of runs that shared it with each other"
+            + (", of those alone that had the commonest number of threads." if several else "."),
         ]
     return "\n".join(lines)
 
