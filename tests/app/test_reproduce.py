@@ -17,6 +17,7 @@ import yaml
 
 from ctr.app import machine, run_folder
 from ctr.app.reproduce import command, figures, reading, records, report, runs
+from ctr.app.reproduce import results as results_module
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.table import Published, Side
 from ctr.app.reproduce.time_left import clock, time_left
@@ -144,25 +145,52 @@ def test_the_table_has_mean_spread_and_number_of_the_runs_files(made):
     assert f"| fm | synthetic | 2 | {mean:.5f} ± {spread:.5f} |" in report.markdown(found, [], "python x")
 
 
+EXPECTED = "; one more run of ours is expected in [0.00317, 0.99683] (95 %): "  # Student's quantile is 4.302653
+
+
 @pytest.mark.parametrize(
-    ("scores", "value", "runs_of_it", "word"),
+    ("ours", "published", "seeds", "theirs", "said"),
     [
-        ([0.4, 0.5, 0.6], 0.9, 1, "inside"),
-        ([0.4, 0.5, 0.6], 1.0, 1, "outside"),
-        ([0.4, 0.5, 0.6], 0.9, 5, None),
-        ([0.4, 0.6], 0.9, 1, None),
+        ([0.4, 0.5, 0.6], 0.9, 1, [], f"{EXPECTED}published 0.90000 is inside"),
+        ([0.4, 0.5, 0.6], 1.0, 1, [], f"{EXPECTED}published 1.00000 is outside"),
+        ([0.4, 0.5, 0.6], 0.9, 5, [], ""),
+        ([0.4, 0.5, 0.6], 0.9, 5, [0.8], f"{EXPECTED}row nfm 0.80000 is inside"),
+        (
+            [0.4, 0.5, 0.6],
+            1.0,
+            1,
+            [0.8, 1.2],
+            f"{EXPECTED}published 1.00000 is outside, row nfm 1.00000 ± 0.28284, 1 of 2 inside",
+        ),
+        ([0.4, 0.6], 0.9, 1, [], "; published 0.90000"),
+        ([0.4, 0.6], 0.9, 5, [0.8], "; row nfm 0.80000"),
     ],
 )
-def test_of_a_missed_target_it_says_whether_the_one_published_run_could_be_another(
-    made, monkeypatch, scores, value, runs_of_it, word
+def test_of_a_missed_target_it_says_whether_runs_of_others_could_be_ours(
+    made, monkeypatch, ours, published, seeds, theirs, said
 ):
-    """Student's quantile for three runs is 4.302653."""
-    row = replace(made[0].row("fm"), published=(Published("test auc", value, None, runs_of_it, "a paper"),))
-    table = replace(made[0], rows=(replace(row, target=(0.0, 0.2)),))
-    monkeypatch.setattr(Results, "of", lambda results, side: dict(enumerate(scores, start=1)))
+    row = replace(made[0].row("fm"), published=(Published("test auc", published, None, seeds, "a paper"),))
+    table = replace(made[0], rows=(replace(row, target=(0.0, 0.2), beside=("nfm",)), made[0].row("nfm")))
+    by_row = {"fm": ours, "nfm": theirs}
+    monkeypatch.setattr(Results, "of", lambda results, side: dict(enumerate(by_row[side.row], start=1)))
     page = report.markdown(results((table, made[1])), [], "python x")
-    said = f"; another run is expected in [0.00317, 0.99683] (95 %), and the published one is {word}" if word else ""
     assert f"test auc in [0, 0.2]: 0.30000 above{said} |" in page
+
+
+def test_a_score_relative_to_a_rows_is_the_quotient_of_each_seeds_two(made):
+    found = results(made)
+    fm, nfm = (found.of(Side(name, "seconds")) for name in ("fm", "nfm"))
+    assert found.of(Side("nfm", "seconds relative to fm")) == {seed: nfm[seed] / fm[seed] for seed in (1, 2)}
+    assert set(found.of(Side("fm", "seconds relative to fm")).values()) == {1.0}
+
+
+def test_times_on_other_data_are_not_divided(made, monkeypatch):
+    monkeypatch.setattr(results_module, "data_folder", lambda run: run.row.name)
+    assert results(made).of(Side("nfm", "seconds relative to fm")) == {}
+    table = replace(made[0], scores=("test auc", "seconds relative to fm"))
+    page = report.markdown(results((table, made[1])), [], "python x")
+    assert re.search(r"^\| nfm .*\| 0.\d+ ± 0.\d+ \|  \|", page, re.MULTILINE)
+    assert "seconds relative" not in report.comma_separated(results((table, made[1])))
 
 
 def test_plots_are_drawn_of_what_has_run_and_a_grid_shares_its_rows_runs(made):

@@ -46,7 +46,10 @@ MISTAKES = [
     ({"claims": {"c": {"says": "x", "better": ["FM", "FMM"]}}}, "did you mean 'FM'"),
     ({"claims": {"c": {"says": "x"}}}, "a claim has one of"),
     ({"claims": {"c": {"says": "x", "interior": ["FM", "NFM"]}}}, "three rows or more"),
+    ({"claims": {"c": {"says": "x", "order": ["FM", "NFM"]}}}, "order: expected three rows or more, in order"),
     ({"claims": {"c": {"says": "x", "within": {"row": "FM"}}}}, "low, high or both"),
+    ({"scores": ["seconds relative to FMM"]}, "no row 'FMM'; did you mean 'FM'"),
+    ({"scores": ["second relative to FM"]}, "did you mean 'seconds'"),
     ({"plots": {"p": {"title": "x", "curves": "valid auc", "rows": ["FN"]}}}, "there is no 'FN'"),
     ({"plots": {"p": {"title": "x", "curves": "test auc"}}}, "there is no score"),
     (
@@ -133,6 +136,24 @@ def test_a_model_has_its_experiments_settings_or_says_that_there_are_none():
     without = [row for row in rows.values() if "no published settings" in row.note and row.name in models()]
     for row in without:
         assert "trainer=bars" in row.overrides
+
+
+def test_targets_are_made_of_the_published_numbers_where_a_row_has_none_of_its_own(tmp_path):
+    five = {"value": 0.9, "spread": 0.01, "seeds": 5, "source": "five"}
+    one = {"value": 0.8, "seeds": 1, "source": "one"}
+    every = {
+        "experiment": "{model}_none",
+        "otherwise": [],
+        "within": {"deviations": 2, "otherwise": 0.0015},
+        "published": {"fm": [five, one], "nfm": [{**one, "score": "test log_loss"}, one], "lr": one},
+        "rows": {"lr": {"target": [0.1, 0.2]}},
+        "beside": {"fuxictr": ["fm"]},
+    }
+    rows = {row.name: row for row in read(tmp_path, rows={}, every_model=every).rows}
+    targets = {name: rows[name].target for name in ("fm", "nfm", "lr", "dnn", "fm, fuxictr")}
+    bands = {"fm": (0.88, 0.92), "nfm": (0.7985, 0.8015), "lr": (0.1, 0.2), "dnn": None, "fm, fuxictr": None}
+    assert targets == bands
+    assert (rows["fm"].beside, rows["nfm"].beside) == (("fm, fuxictr",), ())
 
 
 def test_tables_share_runs(tmp_path):

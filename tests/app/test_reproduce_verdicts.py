@@ -72,6 +72,15 @@ def test_an_optimum_between_the_ends(means, word):
     assert words([Claim("c", "", "interior", tuple(map(side, "abcd")))], scores) == [word]
 
 
+@pytest.mark.parametrize(
+    ("means", "word"), [([0.5, 0.4, 0.3], HOLDS), ([0.5, 0.3, 0.4], FAILS), ([0.5, 0.4, 0.4], OPEN)]
+)
+def test_an_order_is_one_of_all_neighbours(means, word):
+    random = np.random.default_rng(5)
+    scores = {row: seeds(random.normal(mean, 0.002, 5)) for row, mean in zip("abc", means, strict=True)}
+    assert words([Claim("c", "", "order", tuple(map(side, "abc")))], scores) == [word]
+
+
 def test_the_pair_that_is_shown_is_the_one_that_an_optimum_between_the_ends_hangs_on():
     scores = {"a": seeds([0.10, 0.13, 0.11]), "b": seeds([0.5, 0.2, 0.4]), "c": seeds([0.09, 0.08, 0.1])}
     scores["d"] = seeds([-0.9, -0.91, -0.88])

@@ -2,6 +2,7 @@
 
     better: [A, B]                    A's scores are better than B's; either may be a list: every pair counts
     best: {row: A, among: [B, C]}     better: [A, [B, C]]
+    order: [A, B, C]                  A is better than B, B than C
     interior: [A, B, C, D]            the best of these, in order, is not at an end
     within: {row: A, low: 1, high: 2}
     ratio: {row: A, to: B, high: 2}   of A's score to B's
@@ -20,7 +21,7 @@ from ctr.app.reproduce import scores
 from ctr.app.reproduce.table import Claim, Side
 from ctr.errors import UserError, nearest
 
-COMPARISONS = ("better", "best", "interior")  # decided by paired tests, the others by intervals
+COMPARISONS = ("better", "best", "order", "interior")  # decided by paired tests, the others by intervals
 
 
 def read(node: Any, rows: Mapping[str, str], where: str) -> Iterator[Claim]:
@@ -70,10 +71,13 @@ def _best(node: Any, sides: _Sides) -> dict[str, Any]:
     return _better([node["row"], [row for row in others if row != node["row"]]], sides)
 
 
-def _interior(node: Any, sides: _Sides) -> dict[str, Any]:
-    if not isinstance(node, list) or len(node) < 3:
-        raise UserError(f"{sides.where}.interior: expected three rows or more, in order; found {node!r}")
-    return {"left": sides.several(node)}
+def _in_order(kind: str) -> Callable[[Any, _Sides], dict[str, Any]]:
+    def read(node: Any, sides: _Sides) -> dict[str, Any]:
+        if not isinstance(node, list) or len(node) < 3:
+            raise UserError(f"{sides.where}.{kind}: expected three rows or more, in order; found {node!r}")
+        return {"left": sides.several(node)}
+
+    return read
 
 
 def _within(node: Any, sides: _Sides) -> dict[str, Any]:
@@ -93,7 +97,8 @@ def _ratio(node: Any, sides: _Sides) -> dict[str, Any]:
 KINDS: dict[str, Callable[[Any, _Sides], dict[str, Any]]] = {
     "better": _better,
     "best": _best,
-    "interior": _interior,
+    "order": _in_order("order"),
+    "interior": _in_order("interior"),
     "within": _within,
     "ratio": _ratio,
     "untested": lambda node, sides: {"reason": str(node)},

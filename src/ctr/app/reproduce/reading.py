@@ -49,6 +49,9 @@ def read(name: str, folder: Path = TABLES) -> Table:
     called = [row.name for row in found]
     claimed = tuple(claims.read(node.get("claims", {}), {row.name: row.score for row in found}, f"{where}.claims"))
     named = [claim.name for claim in claimed]
+    for base in filter(None, (scores.relative(score)[1] for score in listed)):
+        if base not in called:
+            raise UserError(f"{where}.scores: there is no row {base!r}{nearest(base, called)}")
     if not found or len(set(called)) < len(called):
         raise UserError(f"{where}: rows need names of their own, and there must be one; found {'; '.join(called)}")
     return Table(

@@ -11,6 +11,7 @@ from ctr.app.processes import CODE
 from ctr.app.reproduce import figures, records, runs
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
+from ctr.app.reproduce.scores import relative
 from ctr.app.reproduce.table import Published, Row, Side
 from ctr.app.tables.words import number_and_spread, plus_minus, undefined_in
 from ctr.statistics import seeds
@@ -74,7 +75,8 @@ def _scores(results: Results) -> str:
 
 def _score_line(results: Results, row: Row, score: str) -> str:
     values = list(results.of(Side(row.name, score)).values())
-    if len(values) < (number := len(results.finished[row.name])):
+    undefined = len(values) < (number := len(results.finished[row.name]))
+    if undefined and relative(score)[1] is None:  # else it is a matter of the other row's runs
         return undefined_in(number - len(values), number)
     return number_and_spread(values) if values else ""
 
@@ -92,7 +94,7 @@ def _published(one: Published, row: Row) -> str:
 
 
 def _target(results: Results, row: Row) -> str:
-    """Is the mean in the band? If not, and what is published is a single run: could it be another of these?"""
+    """Is the mean in the band? If not: could a published run, or another library's of these settings, be ours?"""
     if row.target is None:
         return ""
     low, high = row.target
@@ -104,18 +106,31 @@ def _target(results: Results, row: Row) -> str:
     if low <= mean <= high:
         return f"{which}: met"
     missed = f"{low - mean:.5f} below" if mean < low else f"{mean - high:.5f} above"
-    return f"{which}: {missed}{_another(row, values)}"
+    return f"{which}: {missed}{_another(results, row, values)}"
 
 
-def _another(row: Row, values: list[float]) -> str:
-    """Of three runs or more: the interval of two is many times their spread."""
-    single = next((one.value for one in row.published if one.score == row.score and one.seeds == 1), None)
-    expected = seeds.interval_of_another(values)
-    if single is None or expected is None or len(values) < 3:
+def _another(results: Results, row: Row, values: list[float]) -> str:
+    """Where one more run of ours is expected, of three or more, since the interval of two is many times their spread;
+    and which runs of others lie there."""
+    published = [one.value for one in row.published if one.score == row.score and one.seeds == 1][:1]
+    theirs = {f"row {name}": list(results.of(Side(name, row.score)).values()) for name in row.beside}
+    others = {name: scores for name, scores in {"published": published, **theirs}.items() if scores}
+    expected = seeds.interval_of_another(values) if len(values) > 2 else None
+    if not others:
         return ""
+    if expected is None:
+        return "".join(f"; {name} {number_and_spread(scores)}" for name, scores in others.items())
     low, high = expected
-    word = "inside" if low <= single <= high else "outside"
-    return f"; another run is expected in [{low:.5f}, {high:.5f}] (95 %), and the published one is {word}"
+    inside = [f"{name} {_inside(scores, low, high)}" for name, scores in others.items()]
+    return f"; one more run of ours is expected in [{low:.5f}, {high:.5f}] (95 %): {', '.join(inside)}"
+
+
+def _inside(values: list[float], low: float, high: float) -> str:
+    """How many of them lie there."""
+    count = sum(low <= value <= high for value in values)
+    if len(values) == 1:
+        return f"{values[0]:.5f} is {'inside' if count else 'outside'}"
+    return f"{number_and_spread(values)}, {count} of {len(values)} inside"
 
 
 def _claims(results: Results) -> str:

@@ -72,6 +72,11 @@ class Results:
 
     def of(self, side: Side) -> dict[int, float]:
         """A row's score by repetition, where it has one."""
+        score, base = scores.relative(side.score)
+        if base is not None:
+            own, other = self.of(Side(side.row, score)), self.of(Side(base, score))
+            alike = {data_folder(run) for name in (side.row, base) for run in self.finished[name]}
+            return {number: own[number] / other[number] for number in own if other.get(number) and len(alike) == 1}
         made = self.finished[side.row]
         if scores.is_time(side.score):
             made = [run for run in made if run.folder in self.timed]

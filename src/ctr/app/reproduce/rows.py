@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -91,9 +92,10 @@ def _every_model(node: Any, first: Defaults, where: str) -> Iterator[Row]:
     """A row for every model that has a config or a published number. Its settings are those of its experiment, where
     there is one, else `otherwise`, of which a setting of the model itself needs an argument of that name. `beside`
     lists by baseline the models that have a row in it as well, with the same settings, but for what a row's `ours` adds
-    to its own."""
-    node = keys(node, where, ("experiment", "otherwise"), ("quick", "published", "rows", "beside"))
+    to its own. `within` makes the targets of the published numbers."""
+    node = keys(node, where, ("experiment", "otherwise"), ("quick", "published", "within", "rows", "beside"))
     said, beside = node.get("rows", {}), keys(node.get("beside", {}), f"{where}.beside", (), BASELINES)
+    within = _within(node["within"], f"{where}.within") if "within" in node else None
     for model in sorted({*models(), *node.get("published", {}), *node.get("quick", []), *said}):
         experiment = node["experiment"].format(model=model)
         own = dict(keys(said.get(model, {}), f"{where}.rows.{model}", (), (*OF_A_ROW, "ours")))
@@ -107,11 +109,28 @@ def _every_model(node: Any, first: Defaults, where: str) -> Iterator[Row]:
         else:
             own["overrides"] = [f"model={model}", *_fitting(texts(node["otherwise"], f"{where}.otherwise"), model)]
             own["note"] = f"no published settings {own.get('note', '')}".strip()
-        yield _row(model, own | {"overrides": [*own["overrides"], *ours]}, first, f"{where}.rows.{model}")
-        for baseline, listed in beside.items():
-            if model in texts(listed, f"{where}.beside.{baseline}"):
-                theirs = {"overrides": own["overrides"], "baseline": baseline}
-                yield _row(f"{model}, {baseline}", theirs, first, f"{where}.beside.{baseline}")
+        others = [name for name, listed in beside.items() if model in texts(listed, f"{where}.beside.{name}")]
+        row = _row(model, own | {"overrides": [*own["overrides"], *ours]}, first, f"{where}.rows.{model}")
+        target = row.target or (within and _around(row, *within))
+        yield replace(row, target=target, beside=tuple(f"{model}, {baseline}" for baseline in others))
+        for baseline in others:
+            theirs = {"overrides": own["overrides"], "baseline": baseline}
+            yield _row(f"{model}, {baseline}", theirs, first, f"{where}.beside.{baseline}")
+
+
+def _within(node: Any, where: str) -> tuple[float, float]:
+    """So many standard deviations of a published mean, where there are several runs, or so much of a single one."""
+    node = keys(node, where, ("deviations", "otherwise"))
+    return number(node["deviations"], f"{where}.deviations"), number(node["otherwise"], f"{where}.otherwise")
+
+
+def _around(row: Row, deviations: float, otherwise: float) -> tuple[float, float] | None:
+    """The band around the first number that is published of the row's score."""
+    one = next((one for one in row.published if one.score == row.score), None)
+    if one is None:
+        return None
+    width = otherwise if one.spread is None else deviations * one.spread
+    return round(one.value - width, 5), round(one.value + width, 5)
 
 
 def _fitting(overrides: Sequence[str], model: str) -> list[str]:

@@ -21,7 +21,8 @@ def line(results: Results, run: Run) -> dict[str, object]:
         for metric, value in found.get(split, {}).items()
         if metric != "undefined"
     }
-    measured |= {name: scores.of_run(run.folder, name) for name in results.table.scores if name not in measured}
+    own = [name for name in results.table.scores if name not in measured and scores.relative(name)[1] is None]
+    measured |= {name: scores.of_run(run.folder, name) for name in own}
     costs = {name: found.get(name) for name in ("seconds", "epochs", "parameters")}
     versions = {name: facts["versions"][name] for name in facts.get("versions", {})}
     mark = MARKS[data][0] if data in MARKS else ""

@@ -4,6 +4,7 @@ test auc                   of the best weights, as scores.json has them; `valid`
 recovered log_loss         (model - base rate) / (law - base rate) on test, where the law behind the data is known
 valid rmse at epoch 5      while it was trained; `train loss` is the mean of the epoch, dropout on
 seconds, seconds per epoch, epochs, parameters; `seconds of pretrain` is a stage's own
+seconds relative to LR     divided by that of the row LR, seed by seed, where both are of the same data
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ctr.metrics import METRICS
 COSTS = ("seconds", "seconds per epoch", "epochs", "parameters")
 BASE = ("auc", "log_loss")  # metrics of which the base rate's score is known
 AT_EPOCH = re.compile(r"(train loss|valid \w+) at epoch (\d+)")
+RELATIVE = re.compile(r"(.+?) relative to (.+)")
 OF_STAGE = re.compile(r"(seconds|seconds per epoch|epochs) of (\w+)")
 
 
@@ -27,12 +29,18 @@ def known(name: Any, where: str) -> str:
     """The name, if it names a score. Raises UserError otherwise."""
     examples = [*COSTS, "train loss at epoch 5", *(f"recovered {metric}" for metric in BASE)]
     examples += [f"{split} {metric}" for split in ("valid", "test") for metric in METRICS]
-    plain = str(name)
+    plain = relative(str(name))[0]
     if match := AT_EPOCH.fullmatch(plain):
         plain = "train loss at epoch 5" if match[1] == "train loss" else match[1]
     if plain in examples or OF_STAGE.fullmatch(plain):
         return str(name)
-    raise UserError(f"{where}: there is no score {name!r}{nearest(name, examples)}")
+    raise UserError(f"{where}: there is no score {name!r}{nearest(plain, examples)}")
+
+
+def relative(name: str) -> tuple[str, str | None]:
+    """The score itself, and the row whose score divides it, if any does."""
+    match = RELATIVE.fullmatch(name)
+    return (match[1], match[2]) if match else (name, None)
 
 
 def is_time(name: str) -> bool:

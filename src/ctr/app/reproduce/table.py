@@ -28,7 +28,8 @@ class Row:
     """What is run once a seed: `train.py` with these overrides, or a baseline with them.
 
     `repeat` are the overrides of one repetition, with {n} for its number. `score` is the one that `target`, a band of
-    its mean, is of; `quick` puts the row into the quick budget.
+    its mean, is of; `quick` puts the row into the quick budget; `beside` names the rows of the same settings in another
+    library.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Row:
     target: tuple[float, float] | None = None
     quick: bool = False
     note: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

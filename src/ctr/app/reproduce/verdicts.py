@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,6 +53,8 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     the other way round refutes it, so there the smallest is taken times their number (Bonferroni)."""
     inner, ends = (claim.left[1:-1], (claim.left[0], claim.left[-1])) if claim.kind == "interior" else ((), ())
     pairs = [(a, b) for a in inner or claim.left for b in ends or claim.right]
+    if claim.kind == "order":
+        pairs = list(pairwise(claim.left))
     tests = {pair: _test(*pair, found) for pair in pairs}
     if missing := [pair for pair, test in tests.items() if test.n < 2]:
         a, b = missing[0]
