@@ -102,7 +102,7 @@ def test_a_missing_argument_is_named():
 
 
 def test_what_a_class_refuses_carries_the_path(schema):
-    with pytest.raises(UserError, match=r"stages.train.model: dropout .* found 1.5"):
+    with pytest.raises(UserError, match=r"stages.train.model \(FM\): dropout .* found 1.5"):
         build({**FM_NODE, "embedding_dropout": 1.5}, path="stages.train.model", schema=schema)
 
 

@@ -7,7 +7,7 @@ from torch import nn
 import ctr.models
 from ctr.models import FM
 from ctr.schema import FeatureSchema, Field, FieldKind
-from tests.conftest import ROOT, random_batch
+from tests.conftest import ROOT, mixed_schema, random_batch
 from tests.models.options import DEEPFM_OPTIONS, FM_OPTIONS, FNN_OPTIONS, NFM_OPTIONS
 
 W_0 = 0.1
@@ -119,3 +119,20 @@ def make(name, schema, **changes):
     plain |= {key: value for key, value in PLAIN.items() if key in config}
     torch.manual_seed(0)
     return model_class(schema, **(config | plain | changes)).double()
+
+
+OWN_FIELDS = {"linear_fields": ["genres", "item"], "deep_fields": ["user", "price"], "weigh_logits": True}
+
+
+def parts_of(model):
+    """Of a model with OWN_FIELDS on rows of the mixed schema, drawn anew where it would start alike: its first-order
+    part, the embeddings of its fields, (B, 2, D), and the weights of its parts."""
+    ids, values = rows_of(mixed_schema())
+    for parameter in (model.linear.bias, model.linear.weight.table.weight, model.sum.weights):
+        if parameter is not None:
+            nn.init.normal_(parameter)
+    w, xv = model.linear.weight(ids, values), model.embedding(ids, values)
+    first = w[:, [1, 2, 3, 5]].sum((1, 2))
+    if model.linear.bias is not None:
+        first = first + model.linear.bias
+    return first, torch.stack([xv[:, 0], xv[:, 4]], 1), model.sum.weights

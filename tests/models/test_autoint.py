@@ -6,8 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ctr.errors import UserError
 from tests.conftest import mixed_schema
-from tests.models.shared import ONE_HOT, categorical, count, make, rows_of
+from tests.models.shared import ONE_HOT, OWN_FIELDS, categorical, count, make, parts_of, rows_of
 from tests.models.test_dcn import fields_of
 
 
@@ -55,6 +56,21 @@ def test_without_values_a_layer_hands_on_the_positive_part_of_its_fields():
     torch.testing.assert_close(model(ids, values), model.attention_head(e.relu()).squeeze(1))
 
 
+@pytest.mark.parametrize("hidden_dims", [[], [3]])
+def test_each_part_may_be_given_its_own_fields_and_a_weight(hidden_dims):
+    model = make("autoint", mixed_schema(), hidden_dims=hidden_dims, linear=True, **OWN_FIELDS)
+    first, e, weights = parts_of(model)
+    parts = [model.attention_head(model.attention(e).flatten(1))[:, 0], first]
+    if hidden_dims:
+        parts.insert(1, model.head(model.mlp(e.flatten(1)))[:, 0])
+    torch.testing.assert_close(model(*rows_of(mixed_schema())), torch.stack(parts, 1) @ weights)
+
+
+def test_fields_of_a_linear_part_that_is_not_there_are_refused():
+    with pytest.raises(UserError, match="linear_fields is of the linear part, which linear=true adds"):
+        make("autoint", mixed_schema(), linear_fields=["user"])
+
+
 @pytest.mark.usefixtures("_no_memory")
 @pytest.mark.parametrize(
     ("name", "num_features", "num_fields", "changes", "expected"),
@@ -75,4 +91,5 @@ def test_bars_logs_these_numbers_of_parameters(name, num_features, num_fields, c
 VARIANTS = {
     "with norms and a linear part": {"linear": True, "layer_norm": True, "scale": False, "attention_dropout": 0.1},
     "without residual": {"residual": False},
+    "with weights": {"weigh_logits": True, "linear": True},
 }

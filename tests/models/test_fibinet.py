@@ -9,7 +9,17 @@ from torch import nn
 
 from ctr.errors import UserError
 from tests.conftest import mixed_schema
-from tests.models.shared import ONE_HOT, categorical, count, make, rows_of, trained_fm, warm_started
+from tests.models.shared import (
+    ONE_HOT,
+    OWN_FIELDS,
+    categorical,
+    count,
+    make,
+    parts_of,
+    rows_of,
+    trained_fm,
+    warm_started,
+)
 from tests.models.test_dcn import fields_of
 
 TYPES = ["field_all", "field_each", "field_interaction"]
@@ -45,6 +55,15 @@ def test_shallow_fibinet_with_identities_and_a_silent_senet_is_fm(bilinear_type)
         model.bilinear.matrices.copy_(torch.eye(4).expand_as(model.bilinear.matrices))
         nn.init.zeros_(model.senet.excite.weight)
     torch.testing.assert_close(model(*rows_of(ONE_HOT)), fm(*rows_of(ONE_HOT)))
+
+
+@pytest.mark.parametrize("share", [True, False])
+def test_each_part_may_be_given_its_own_fields_and_a_weight(share):
+    model = make("fibinet", mixed_schema(), share_bilinear=share, **OWN_FIELDS)
+    first, e, weights = parts_of(model)
+    pairs = torch.cat([model.bilinear(e), (model.bilinear if share else model.own)(model.senet(e))], 1)
+    parts = [first, model.head(model.mlp(pairs.flatten(1)))[:, 0]]
+    torch.testing.assert_close(model(*rows_of(mixed_schema())), torch.stack(parts, 1) @ weights)
 
 
 def test_one_field_has_no_pairs():

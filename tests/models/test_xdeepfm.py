@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from tests.conftest import mixed_schema
-from tests.models.shared import ONE_HOT, categorical, count, make, rows_of
+from tests.models.shared import ONE_HOT, OWN_FIELDS, categorical, count, make, parts_of, rows_of
 from tests.models.test_dcn import fields_of
 
 
@@ -42,10 +42,20 @@ def test_xdeepfm_whose_one_map_takes_each_pair_once_is_deepfm():
 
 def test_without_hidden_layers_the_network_is_left_out():
     model = make("xdeepfm", ONE_HOT, hidden_dims=[])
-    assert [name for name, _ in model.named_children()] == ["linear", "embedding", "fields", "cin", "cin_head"]
+    assert [name for name, _ in model.named_children()] == ["linear", "embedding", "fields", "cin", "cin_head", "sum"]
     nn.init.zeros_(model.cin_head.weight)
     nn.init.normal_(model.linear.weight.table.weight)
     torch.testing.assert_close(model(*rows_of(ONE_HOT)), model.linear(*rows_of(ONE_HOT)))
+
+
+@pytest.mark.parametrize("hidden_dims", [[3], []])
+def test_each_part_may_be_given_its_own_fields_and_a_weight(hidden_dims):
+    model = make("xdeepfm", mixed_schema(), hidden_dims=hidden_dims, **OWN_FIELDS)
+    first, e, weights = parts_of(model)
+    parts = [first, model.cin_head(model.cin(e))[:, 0]]
+    if hidden_dims:
+        parts.append(model.head(model.mlp(e.flatten(1)))[:, 0])
+    torch.testing.assert_close(model(*rows_of(mixed_schema())), torch.stack(parts, 1) @ weights)
 
 
 @pytest.mark.usefixtures("_no_memory")
@@ -67,4 +77,5 @@ VARIANTS = {
     "with halves": {"cin_dims": [6, 4, 3], "split_half": True},
     "of FuxiCTR": {"cin_bias": True},
     "CIN alone": {"hidden_dims": [], "bias": True},
+    "with weights": {"weigh_logits": True},
 }

@@ -86,7 +86,7 @@ def build(node: Mapping[str, Any], trust: Sequence[str] = (), path: str = "", **
     try:
         return target(**arguments, **runtime)
     except (ValueError, RuntimeError) as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path} ({target.__name__}): {error}") from error
 
 
 def _build_nested(value: Any, trust: Sequence[str], path: str) -> Any:

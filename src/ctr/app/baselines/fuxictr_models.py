@@ -132,7 +132,7 @@ COUNTERPARTS = {
     "XDeepFM": Counterpart(
         "xDeepFM",
         BESIDE | {"cin_dims": "cin_hidden_units"},
-        {"cin_bias": True, "split_half": False},
+        ALL_FIELDS | {"cin_bias": True, "split_half": False},
         free=("bias",),
         groups=BOTH,
     ),
@@ -162,6 +162,7 @@ COUNTERPARTS = {
             "activation": "dnn_activations",
             "batch_norm": "batch_norm",
         },
+        ALL_FIELDS,
         turned={
             ("attention_dim", "num_heads"): lambda dim, heads: {"attention_dim": dim * heads, "num_heads": heads},
             ("attention_dropout", "dropout", "hidden_dims"): _one_dropout,
@@ -185,7 +186,7 @@ COUNTERPARTS = {
     "FiBiNET": Counterpart(
         "FiBiNET",
         NETWORK | {"reduction_ratio": "reduction_ratio", "bilinear_type": "bilinear_type"},
-        {"share_bilinear": False},
+        ALL_FIELDS | {"share_bilinear": False},
         free=("bias",),
         groups=BOTH,
     ),
