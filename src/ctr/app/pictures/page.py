@@ -31,7 +31,7 @@ def index() -> str:
         WRITTEN,
         "# The models",
         "",
-        "Each with its picture on Frappe's ten fields, its parameters and its settings. Scores of ours on Frappe are of "
+        "Each with its picture on Frappe's ten fields, its parameters and its settings. Our scores on Frappe are of "
         "train negatives that are re-drawn; those of BARS and of papers are of the published ones.",
         "",
     ]
