@@ -10,10 +10,12 @@ from torch import nn
 
 import ctr.models
 from ctr.app.baselines import fuxictr, fuxictr_options
+from ctr.app.baselines.fuxictr import load_fuxictr
 from ctr.app.baselines.fuxictr_models import COUNTERPARTS
 from ctr.app.baselines.run import run
 from ctr.app.reproduce import reading, runs
 from ctr.blocks.dropout import Dropout
+from ctr.errors import UserError
 from ctr.schema import FeatureSchema, Field, FieldKind
 from tests.app.compose import TINY
 
@@ -56,6 +58,12 @@ def test_the_model_has_as_many_parameters_as_ours_and_the_same_dropouts(row):
     superfluous = "bias" in COUNTERPARTS[target].free  # a constant beside another
     assert size(model) - size(ours) in ({0, 1} if superfluous else {0})
     assert rates(model) == rates(ours)
+
+
+def test_the_packages_library_is_refused_since_its_runs_do_not_repeat(monkeypatch):
+    monkeypatch.setattr("fuxictr.pytorch.dataloaders.RankDataLoader", lambda *arguments, **more: None)
+    with pytest.raises(UserError, match="put a checkout of it first on PYTHONPATH"):
+        load_fuxictr()
 
 
 def test_its_scores_are_those_of_its_own_evaluation(tmp_path):

@@ -66,12 +66,17 @@ def fuxictr(splits: Splits) -> Fitted:
 def load_fuxictr() -> dict[str, ModuleType]:
     names = ("fuxictr.features", "fuxictr.pytorch.torch_utils", "fuxictr.pytorch.dataloaders", "model_zoo")
     try:
-        return {name: importlib.import_module(name) for name in names}
+        found = {name: importlib.import_module(name) for name in names}
     except ImportError as error:
         raise UserError(
             f"FuxiCTR and its model_zoo cannot be imported ({error}); the models are in no package: clone "
             "https://github.com/reczoo/FuxiCTR, install what its requirements.txt lists, and set PYTHONPATH to it"
         ) from error
+    if not isinstance(found["fuxictr.pytorch.dataloaders"].RankDataLoader, type):
+        raise UserError(
+            "this FuxiCTR is that of the package, whose runs do not repeat; put a checkout of it first on PYTHONPATH"
+        )
+    return found
 
 
 def _model(library: dict[str, ModuleType], target: str) -> Any:
