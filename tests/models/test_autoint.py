@@ -88,6 +88,8 @@ def test_bars_logs_these_numbers_of_parameters(name, num_features, num_fields, c
     assert count(make(name, categorical(num_features, num_fields), hidden_dims=hidden_dims, **options)) == expected
 
 
+READ_WITH = {"linear_fields": {"linear": True}}
+
 VARIANTS = {
     "with norms and a linear part": {"linear": True, "layer_norm": True, "scale": False, "attention_dropout": 0.1},
     "without residual": {"residual": False},
