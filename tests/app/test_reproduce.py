@@ -145,7 +145,7 @@ def test_the_table_has_mean_spread_and_number_of_the_runs_files(made):
     assert f"| fm | synthetic | 2 | {mean:.5f} ± {spread:.5f} |" in report.markdown(found, [], "python x")
 
 
-EXPECTED = "; one more run of ours is expected in [0.00317, 0.99683] (95 %): "  # Student's quantile is 4.302653
+EXPECTED = "; one more run of ours is expected in [0.00317, 0.99683] (95 %); "  # Student's quantile is 4.302653
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ EXPECTED = "; one more run of ours is expected in [0.00317, 0.99683] (95 %): "  
             1.0,
             1,
             [0.8, 1.2],
-            f"{EXPECTED}published 1.00000 is outside, row nfm 1.00000 ± 0.28284, 1 of 2 inside",
+            f"{EXPECTED}published 1.00000 is outside; row nfm 1.00000 ± 0.28284, 1 of 2 inside",
         ),
-        ([0.4, 0.6], 0.9, 1, [], "; published 0.90000"),
-        ([0.4, 0.6], 0.9, 5, [0.8], "; row nfm 0.80000"),
+        ([0.4, 0.6], 0.9, 1, [], ""),
+        ([0.4, 0.6], 0.9, 5, [0.8], "; row nfm has 0.80000"),
     ],
 )
 def test_of_a_missed_target_it_says_whether_runs_of_others_could_be_ours(
@@ -184,13 +184,26 @@ def test_a_score_relative_to_a_rows_is_the_quotient_of_each_seeds_two(made):
     assert set(found.of(Side("fm", "seconds relative to fm")).values()) == {1.0}
 
 
-def test_times_on_other_data_are_not_divided(made, monkeypatch):
-    monkeypatch.setattr(results_module, "data_folder", lambda run: run.row.name)
-    assert results(made).of(Side("nfm", "seconds relative to fm")) == {}
+def test_a_stages_own_is_relative_to_the_others_last_stage(made, monkeypatch):
+    costs = {"seconds of pretrain": 6.0, "seconds": 3.0}
+    monkeypatch.setattr(results_module.scores, "of_run", lambda folder, name: costs[name])
+    assert results(made).of(Side("nfm", "seconds of pretrain relative to fm")) == {1: 2.0, 2: 2.0}
+
+
+@pytest.mark.parametrize("differs", ["data", "machine"])
+def test_times_on_other_data_or_machines_are_not_divided(made, monkeypatch, differs):
+    recorded, second = machine.recorded, runs.Run(made[0].row("nfm"), 2, made[1] / "runs")
+    if differs == "data":
+        monkeypatch.setattr(results_module, "data_folder", lambda run: str(run.folder == second.folder))
+    else:
+        monkeypatch.setattr(
+            machine, "recorded", lambda out: {**recorded(out), "cores": 99 if out == second.folder else 2}
+        )
     table = replace(made[0], scores=("test auc", "seconds relative to fm"))
-    page = report.markdown(results((table, made[1])), [], "python x")
-    assert re.search(r"^\| nfm .*\| 0.\d+ ± 0.\d+ \|  \|", page, re.MULTILINE)
-    assert "seconds relative" not in report.comma_separated(results((table, made[1])))
+    found = results((table, made[1]))
+    assert list(found.of(Side("nfm", "seconds relative to fm"))) == [1]
+    assert re.search(r"^\| nfm .* \d+\.\d+ \(1 of 2 runs\) \|", report.markdown(found, [], "python x"), re.MULTILINE)
+    assert "relative" not in report.comma_separated(found)
 
 
 def test_plots_are_drawn_of_what_has_run_and_a_grid_shares_its_rows_runs(made):
@@ -333,7 +346,7 @@ def test_times_are_those_of_the_commonest_number_of_threads(made, monkeypatch):
     found = results(made)
     assert list(found.of(Side("fm", "seconds"))) == [1]
     assert list(found.of(Side("fm", "test auc"))) == [1, 2]
-    assert "commonest number of threads" in report.markdown(found, [], "python x")
+    assert "with the threads, that most runs had" in report.markdown(found, [], "python x")
 
 
 def test_a_row_that_was_asked_for_by_name_is_on_the_page_whatever_its_budget(made, tmp_path):

@@ -8,7 +8,7 @@ import yaml
 from ctr.app.composed import checked, compose
 from ctr.app.config import build
 from ctr.app.reproduce import command, reading, runs, scores
-from ctr.app.reproduce.rows import models
+from ctr.app.reproduce.every_model import models
 from ctr.errors import UserError
 from ctr.training.warm_start import warm_start
 from tests.conftest import mixed_schema
@@ -49,6 +49,19 @@ MISTAKES = [
     ({"claims": {"c": {"says": "x", "order": ["FM", "NFM"]}}}, "order: expected three rows or more, in order"),
     ({"claims": {"c": {"says": "x", "within": {"row": "FM"}}}}, "low, high or both"),
     ({"scores": ["seconds relative to FMM"]}, "no row 'FMM'; did you mean 'FM'"),
+    (
+        {"claims": {"c": {"says": "x", "within": {"row": "FM", "score": "seconds relative to F", "low": 1}}}},
+        "no row 'F'",
+    ),
+    (a_row(score="seconds relative to LR"), "no row 'LR'"),
+    (a_row(published={"value": 1, "source": "x", "score": "seconds relative to LR"}), "no row 'LR'"),
+    (
+        {
+            "grids": {"g": {"rows": {"A": ["model=fm"]}, "columns": {"a": []}}},
+            "plots": {"p": {"title": "x", "heat": "g", "score": "seconds relative to LR"}},
+        },
+        "no row 'LR'",
+    ),
     ({"scores": ["second relative to FM"]}, "did you mean 'seconds'"),
     ({"plots": {"p": {"title": "x", "curves": "valid auc", "rows": ["FN"]}}}, "there is no 'FN'"),
     ({"plots": {"p": {"title": "x", "curves": "test auc"}}}, "there is no score"),

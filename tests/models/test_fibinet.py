@@ -82,4 +82,5 @@ VARIANTS = {
     "of FuxiCTR 2": {"bias": False, "bilinear_type": "field_each", "share_bilinear": False},
     "one matrix": {"bilinear_type": "field_all"},
     "shallow": {"hidden_dims": []},
+    "with weights": {"weigh_logits": True},
 }

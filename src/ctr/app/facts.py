@@ -42,7 +42,8 @@ def _counted(words: Iterable[str]) -> list[str]:
 
 def _machine(one: dict[str, Any]) -> str:
     return (
-        f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}, "
+        f"{one['processor']}, {one.get('cores', 'unknown')} cores, {one.get('instructions', 'unknown')}"
+        f"{' and AMX' if one.get('bf16') == 'AMX' else ''}, "
         f"{one['threads']} thread{'s' * (one['threads'] != 1)} a run, {one['kernels']} kernels"
         f"{', ' + one['gpu'] if one.get('gpu') else ''}"
     )

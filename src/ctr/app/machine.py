@@ -13,7 +13,7 @@ import torch
 
 from ctr import __version__, disk, native
 from ctr.errors import UserError
-from ctr.training.device import find_precision, gpu_name, use_threads
+from ctr.training.device import bf16_units, find_precision, gpu_name, use_threads
 from ctr.training.trainer import Trainer
 
 MACHINE = "machine.json"
@@ -44,6 +44,7 @@ def settle(out: Path, config: Mapping[str, Any], trainers: Mapping[str, Trainer]
         "processor": platform.machine(),
         "cores": os.cpu_count(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
+        "bf16": bf16_units(torch.device("cpu")),
         "gpu": gpu,
         "versions": {"ctr": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }

@@ -19,6 +19,7 @@ from ctr.data.names import Names
 from ctr.errors import UserError
 from ctr.schema import FeatureSchema
 from ctr.training import checkpoint, memory, snapshot
+from ctr.training.device import use_threads
 from ctr.training.progress import Progress
 from ctr.training.trainer import Trainer
 from ctr.training.warm_start import warm_start
@@ -42,6 +43,7 @@ def run(cfg: DictConfig, out: Path, overrides: list[str], console: Console | Non
     own = {name: stage for name, stage in config["stages"].items() if stage.get("from") is None}
     if not own:
         raise UserError("stages: all of them are taken from other runs; nothing is left to train")
+    use_threads(config["threads"])  # with which precision=auto is measured
     trainers: dict[str, Trainer] = {
         name: build(stage["trainer"], trust, f"stages.{name}.trainer") for name, stage in own.items()
     }

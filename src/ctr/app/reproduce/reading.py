@@ -11,7 +11,7 @@ import yaml
 from ctr.app.datasets import CONFIGS
 from ctr.app.nodes import keys, texts
 from ctr.app.reproduce import claims, plots, rows, scores
-from ctr.app.reproduce.rows import BUDGETS
+from ctr.app.reproduce.one_row import BUDGETS, Defaults
 from ctr.app.reproduce.table import Table
 from ctr.errors import UserError, nearest
 
@@ -45,16 +45,13 @@ def read(name: str, folder: Path = TABLES) -> Table:
     node = keys(node, where, ("title", "scores", "seeds"), KEYS)
     listed = tuple(scores.known(score, f"{where}.scores") for score in texts(node["scores"], f"{where}.scores"))
     repetition, repeat = _repeat(node.get("repeat"), f"{where}.repeat")
-    found, grids = rows.read(node, rows.Defaults(listed[0], repeat), where)
+    found, grids = rows.read(node, Defaults(listed[0], repeat), where)
     called = [row.name for row in found]
     claimed = tuple(claims.read(node.get("claims", {}), {row.name: row.score for row in found}, f"{where}.claims"))
     named = [claim.name for claim in claimed]
-    for base in filter(None, (scores.relative(score)[1] for score in listed)):
-        if base not in called:
-            raise UserError(f"{where}.scores: there is no row {base!r}{nearest(base, called)}")
     if not found or len(set(called)) < len(called):
         raise UserError(f"{where}: rows need names of their own, and there must be one; found {'; '.join(called)}")
-    return Table(
+    table = Table(
         name=name,
         title=str(node["title"]),
         about=" ".join(str(node.get("about", "")).split()),
@@ -66,6 +63,10 @@ def read(name: str, folder: Path = TABLES) -> Table:
         claims=claimed,
         plots=tuple(plots.read(node.get("plots", {}), called, grids, named, listed[0], f"{where}.plots")),
     )
+    for score in table.every_score():
+        if (base := scores.relative(score)[1]) not in (None, *called):
+            raise UserError(f"{where}: {score}: there is no row {base!r}{nearest(str(base), called)}")
+    return table
 
 
 def _seeds(node: Any, where: str) -> Mapping[str, tuple[int, ...]]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from ctr import disk
 from ctr.app.grids import pipes
 from ctr.app.processes import CODE
-from ctr.app.reproduce import figures, records, runs
+from ctr.app.reproduce import figures, records, runs, targets
 from ctr.app.reproduce.results import Results
 from ctr.app.reproduce.run_lines import comma_separated
-from ctr.app.reproduce.scores import relative
+from ctr.app.reproduce.scores import is_time, relative
 from ctr.app.reproduce.table import Published, Row, Side
 from ctr.app.tables.words import number_and_spread, plus_minus, undefined_in
-from ctr.statistics import seeds
 
 SHOWN = 8  # missing repetitions that are listed by name
 
@@ -56,8 +55,8 @@ def _how(results: Results, command: str) -> str:
             f"{', '.join(map(str, numbers))}.",
             f"Runs of {days[0]}{f' to {days[-1]}' if len(days) > 1 else ''} (UTC); {'; '.join(facts['versions'])}.",
             f"Machine{'s' * several}: {'; '.join(facts['machines'])}.",
-            "Seconds are of runs that shared it with each other"
-            + (", of those alone that had the commonest number of threads." if several else "."),
+            "Seconds are of runs that shared a machine with each other"
+            + (", and only of those on the machine, with the threads, that most runs had." if several else "."),
         ]
     return "\n".join(lines)
 
@@ -74,63 +73,24 @@ def _scores(results: Results) -> str:
 
 
 def _score_line(results: Results, row: Row, score: str) -> str:
-    values = list(results.of(Side(row.name, score)).values())
-    undefined = len(values) < (number := len(results.finished[row.name]))
-    if undefined and relative(score)[1] is None:  # else it is a matter of the other row's runs
+    values, number = list(results.of(Side(row.name, score)).values()), len(results.finished[row.name])
+    if len(values) == number or not (values or number):
+        return number_and_spread(values) if values else ""
+    if not (is_time(score) or relative(score)[1]):
         return undefined_in(number - len(values), number)
-    return number_and_spread(values) if values else ""
+    return f"{number_and_spread(values)} ({len(values)} of {number} runs)" if values else ""
 
 
 def _beside(results: Results, row: Row) -> list[str]:
     costs = [list(results.of(Side(row.name, cost)).values()) for cost in ("parameters", "epochs", "seconds")]
     means = [f"{sum(values) / len(values):,.0f}" if values else "" for values in costs]
-    return ["; ".join(_published(one, row) for one in row.published), _target(results, row), *means, row.note]
+    return ["; ".join(_published(one, row) for one in row.published), targets.met(results, row), *means, row.note]
 
 
 def _published(one: Published, row: Row) -> str:
     counted = "" if one.seeds is None or "seed" in one.source else f", {one.seeds} seed{'s' * (one.seeds != 1)}"
     which = "" if one.score == row.score else f"{one.score} "
     return f"{which}{plus_minus(one.value, one.spread)} ({one.source}{counted})"
-
-
-def _target(results: Results, row: Row) -> str:
-    """Is the mean in the band? If not: could a published run, or another library's of these settings, be ours?"""
-    if row.target is None:
-        return ""
-    low, high = row.target
-    which = f"{row.score} in [{low:g}, {high:g}]"
-    values = list(results.of(Side(row.name, row.score)).values())
-    if not values:
-        return which
-    mean = seeds.mean_and_spread(values)[0]
-    if low <= mean <= high:
-        return f"{which}: met"
-    missed = f"{low - mean:.5f} below" if mean < low else f"{mean - high:.5f} above"
-    return f"{which}: {missed}{_another(results, row, values)}"
-
-
-def _another(results: Results, row: Row, values: list[float]) -> str:
-    """Where one more run of ours is expected, of three or more, since the interval of two is many times their spread;
-    and which runs of others lie there."""
-    published = [one.value for one in row.published if one.score == row.score and one.seeds == 1][:1]
-    theirs = {f"row {name}": list(results.of(Side(name, row.score)).values()) for name in row.beside}
-    others = {name: scores for name, scores in {"published": published, **theirs}.items() if scores}
-    expected = seeds.interval_of_another(values) if len(values) > 2 else None
-    if not others:
-        return ""
-    if expected is None:
-        return "".join(f"; {name} {number_and_spread(scores)}" for name, scores in others.items())
-    low, high = expected
-    inside = [f"{name} {_inside(scores, low, high)}" for name, scores in others.items()]
-    return f"; one more run of ours is expected in [{low:.5f}, {high:.5f}] (95 %): {', '.join(inside)}"
-
-
-def _inside(values: list[float], low: float, high: float) -> str:
-    """How many of them lie there."""
-    count = sum(low <= value <= high for value in values)
-    if len(values) == 1:
-        return f"{values[0]:.5f} is {'inside' if count else 'outside'}"
-    return f"{number_and_spread(values)}, {count} of {len(values)} inside"
 
 
 def _claims(results: Results) -> str:

@@ -16,7 +16,7 @@ from ctr.app.reproduce.table import Row, Side, Table
 from ctr.app.reproduce.verdicts import Verdict, judge
 
 # of machine.json: runs that share them have like times
-TIMED = ("threads", "processor", "cores", "instructions", "gpu")
+TIMED = ("threads", "processor", "cores", "instructions", "bf16", "gpu")
 MARKS = {  # by the folder of the data
     "frappe": (
         "train negatives re-drawn",
@@ -52,8 +52,7 @@ class Results:
         """Folders of the runs whose times compare: those on the machine, and with the threads, that most have had."""
         by_machine: dict[str, set[Path]] = {}
         for run in self.every_run():
-            recorded = machine.recorded(run.folder)
-            by_machine.setdefault(repr([recorded.get(key) for key in TIMED]), set()).add(run.folder)
+            by_machine.setdefault(_class_of_machine(run), set()).add(run.folder)
         return max(by_machine.values(), key=len, default=set())
 
     @cached_property
@@ -74,14 +73,28 @@ class Results:
         """A row's score by repetition, where it has one."""
         score, base = scores.relative(side.score)
         if base is not None:
-            own, other = self.of(Side(side.row, score)), self.of(Side(base, score))
-            alike = {data_folder(run) for name in (side.row, base) for run in self.finished[name]}
-            return {number: own[number] / other[number] for number in own if other.get(number) and len(alike) == 1}
+            return self._relative(side.row, score, base)
         made = self.finished[side.row]
         if scores.is_time(side.score):
             made = [run for run in made if run.folder in self.timed]
         values = {run.number: scores.of_run(run.folder, side.score) for run in made}
         return {number: value for number, value in values.items() if value is not None}
+
+    def _relative(self, row: str, score: str, base: str) -> dict[int, float]:
+        """The row's score divided by that of `base`, where both are of the same data and, if it is a time, of the like
+        machine. A stage's own is divided by the other's last stage."""
+        divisors = {run.number: run for run in self.finished[base]}
+        found = {}
+        for run in self.finished[row]:
+            other = divisors.get(run.number)
+            if other is None or data_folder(run) != data_folder(other):
+                continue
+            if scores.is_time(score) and _class_of_machine(run) != _class_of_machine(other):
+                continue
+            own, divisor = scores.of_run(run.folder, score), scores.of_run(other.folder, scores.of_last_stage(score))
+            if own is not None and divisor:
+                found[run.number] = own / divisor
+        return found
 
     def every_run(self) -> list[Run]:
         return [run for row in self.rows for run in self.finished[row.name]]
@@ -98,6 +111,12 @@ class Results:
     def facts(self) -> dict[str, list[str]]:
         """Of all runs: versions, the class of machine, threads, days."""
         return facts(run.folder for run in self.every_run())
+
+
+def _class_of_machine(run: Run) -> str:
+    """Runs that share it have like times."""
+    recorded = machine.recorded(run.folder)
+    return repr([recorded.get(key) for key in TIMED])
 
 
 def data_folder(run: Run) -> str:

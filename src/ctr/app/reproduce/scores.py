@@ -4,7 +4,7 @@ test auc                   of the best weights, as scores.json has them; `valid`
 recovered log_loss         (model - base rate) / (law - base rate) on test, where the law behind the data is known
 valid rmse at epoch 5      while it was trained; `train loss` is the mean of the epoch, dropout on
 seconds, seconds per epoch, epochs, parameters; `seconds of pretrain` is a stage's own
-seconds relative to LR     divided by that of the row LR, seed by seed, where both are of the same data
+seconds relative to LR     divided by that of the row LR, seed by seed, where both are of the same data and machine
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ def relative(name: str) -> tuple[str, str | None]:
     """The score itself, and the row whose score divides it, if any does."""
     match = RELATIVE.fullmatch(name)
     return (match[1], match[2]) if match else (name, None)
+
+
+def of_last_stage(name: str) -> str:
+    """The same cost, of no stage by name."""
+    match = OF_STAGE.fullmatch(name)
+    return match[1] if match else name
 
 
 def is_time(name: str) -> bool:

@@ -131,6 +131,12 @@ class Table:
         names = [row.name for row in self.rows]
         raise UserError(f"{self.name} has no row {name!r}; it has {'; '.join(names)}{nearest(name, names)}")
 
+    def every_score(self) -> set[str]:
+        """The names of all scores that it shows, compares or draws."""
+        published = (one.score for row in self.rows for one in row.published)
+        compared = (side.score for claim in self.claims for side in (*claim.left, *claim.right))
+        return {*self.scores, *(row.score for row in self.rows), *published, *compared, *(p.score for p in self.plots)}
+
     def chosen(self, budget: str, only: Sequence[str] = ()) -> list[Row]:
         """The rows to run: those named, else those of the budget."""
         if only:
