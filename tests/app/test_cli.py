@@ -49,7 +49,7 @@ MISTAKES = [
     (["+trust_me=1"], "nothing reads this key"),
     (["threads=many"], "threads: expected a whole number or null"),
     (["model.embedding_dim=-1"], "embedding_dim must be at least 1"),
-    (["trainer.optimizer.eps=-1"], "trainer.optimizer: "),
+    (["trainer.optimizer.eps=-1"], "trainer.optimizer (LazyAdam): "),
     (["model=nfm", "trainer.batch_size=1"], "batch norm has no variance"),
     (["trainer.order=random"], "one of file, shuffled, blocks"),
     (["claim={split: tset, metric: auc, low: 0, high: 1, source: x}"], "split valid or test"),
