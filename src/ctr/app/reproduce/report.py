@@ -74,11 +74,12 @@ def _scores(results: Results) -> str:
 
 def _score_line(results: Results, row: Row, score: str) -> str:
     values, number = list(results.of(Side(row.name, score)).values()), len(results.finished[row.name])
-    if len(values) == number or not (values or number):
-        return number_and_spread(values) if values else ""
-    if not (is_time(score) or relative(score)[1]):
+    of_some = len(values) < number
+    if of_some and not (is_time(score) or relative(score)[1]):
         return undefined_in(number - len(values), number)
-    return f"{number_and_spread(values)} ({len(values)} of {number} runs)" if values else ""
+    if not values:
+        return ""
+    return number_and_spread(values) + (f" ({len(values)} of {number} runs)" if of_some else "")
 
 
 def _beside(results: Results, row: Row) -> list[str]:

@@ -29,17 +29,14 @@ def met(results: Results, row: Row) -> str:
 
 def _others(results: Results, row: Row, values: list[float]) -> list[str]:
     theirs = {f"row {name}": list(results.of(Side(name, row.score)).values()) for name in row.beside}
-    theirs = {name: scores for name, scores in theirs.items() if scores}
     expected = seeds.interval_of_another(values) if len(values) >= ENOUGH else None
     if expected is None:
-        return [f"{name} has {number_and_spread(scores)}" for name, scores in theirs.items()]
-    published = [one.value for one in row.published if one.score == row.score and one.seeds == 1][:1]
-    others = {**({"published": published} if published else {}), **theirs}
-    if not others:
-        return []
+        return [f"{name} has {number_and_spread(scores)}" for name, scores in theirs.items() if scores]
     low, high = expected
-    inside = [f"{name} {_inside(scores, low, high)}" for name, scores in others.items()]
-    return [f"one more run of ours is expected in [{low:.5f}, {high:.5f}] (95 %)", *inside]
+    published = [one.value for one in row.published if one.score == row.score and one.seeds == 1][:1]
+    others = {"published": published, **theirs}
+    inside = [f"{name} {_inside(scores, low, high)}" for name, scores in others.items() if scores]
+    return inside and [f"one more run of ours is expected in [{low:.5f}, {high:.5f}] (95 %)", *inside]
 
 
 def _inside(values: list[float], low: float, high: float) -> str:
