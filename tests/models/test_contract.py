@@ -84,6 +84,10 @@ def same(actual, expected):
     torch.testing.assert_close(actual, expected, rtol=0, atol=0)
 
 
+def test_a_page_is_one_class_of_its_own_name():
+    assert len(ctr.models.__all__) == len(PAGES)
+
+
 def test_there_are_models():
     assert {"fm", "fnn", "deepfm", "nfm"} <= set(CONFIGS)
 

@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ctr.blocks import FeatureLinear, FieldAware, HashedPairs, WeightedPairs
-from ctr.models import AFM, FFM, FM, FMDNN, HOFM, LR, DeepFM, FmFM, FwFM, Poly2
+from ctr.models.afm import AFM
+from ctr.models.deepfm import DeepFM
+from ctr.models.ffm import FFM
+from ctr.models.fm import FM
+from ctr.models.fm_dnn import FMDNN
+from ctr.models.fmfm import FmFM
+from ctr.models.fwfm import FwFM
+from ctr.models.hofm import HOFM
+from ctr.models.lr import LR
+from ctr.models.poly2 import Poly2
 from ctr.schema import FeatureSchema
 
 

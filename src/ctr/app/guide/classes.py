@@ -13,6 +13,7 @@ import ctr
 from ctr.app.guide.glossary import meaning
 
 SOURCE = Path(ctr.__file__).parent
+MODELS = "ctr.models"
 WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -117,7 +118,16 @@ def _definition(module: str, name: str) -> tuple[ast.stmt, str] | None:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return _definition(node.module, alias.name)
+    if module == MODELS:  # which exports the classes of its pages
+        pages = (f"{MODELS}.{path.stem}" for path in sorted((SOURCE / "models").glob("[!_]*.py")))
+        return next((found for page in pages if (found := _own(page, name))), None)
     return None
+
+
+def _own(module: str, name: str) -> tuple[ast.stmt, str] | None:
+    """A class that the module itself defines."""
+    found = _definition(module, name)
+    return found if found and found[1] == module else None
 
 
 def words(node: ast.expr | None, module: str) -> str:

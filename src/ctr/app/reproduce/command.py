@@ -37,15 +37,15 @@ class Request:
 
 
 def listing(request: Request, folder: Path = reading.TABLES) -> str:
-    """A line a row: its budget, how many of its runs are there, and why it cannot run, where that is known."""
+    """A line a row: its budget, how many of its runs are there, and why it cannot run (with --only of these alone)."""
     table, chosen, numbers = request.read(folder)
     lines = [f"{table.name}: {table.title}"]
     for row in table.rows:
         there = sum(run.finished for run in runs.of_rows([row], numbers, request.root))
         mark = "*" if row in chosen else " "
-        lines.append(
-            f"{mark} {row.name:<32} {'quick' if row.quick else 'full':<6}{there}/{len(numbers)}{_why_not(row)}"
-        )
+        trouble = _why_not(row) if row in chosen or not request.only else ""
+        note = trouble or (f"  {row.note}" if row.note else "")
+        lines.append(f"{mark} {row.name:<32} {'quick' if row.quick else 'full':<6}{there}/{len(numbers)}{note}")
     return "\n".join(
         [*lines, f"* of this budget: {len(chosen)} rows, {table.repetition}s {', '.join(map(str, numbers))}"]
     )
@@ -56,7 +56,7 @@ def _why_not(row: Row) -> str:
         runs.config(row)
     except UserError as error:
         return f"  does not compose: {error}"
-    return f"  {row.note}" if row.note else ""
+    return ""
 
 
 def reproduce(
