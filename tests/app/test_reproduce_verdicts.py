@@ -57,6 +57,21 @@ def test_one_pair_that_cannot_tell_leaves_a_claim_of_several_open():
     assert words([better(["a"], ["b", "c"])], scores) == [OPEN]
 
 
+def test_of_too_few_runs_the_difference_is_told_but_no_verdict():
+    scores = {"a": seeds([0.98, 0.97]), "b": seeds([0.9]), "c": seeds([0.975]), "d": {}}
+    claims = [better(["a"], ["b"]), better(["a"], ["b", "c"], name="two"), better(["a"], ["b", "d"], name="none")]
+    claims.append(better(["a"], ["b"], "test log_loss", name="less"))
+    verdicts = judge(claims, lambda one: scores[one.row])
+    assert [one.word for one in verdicts] == [OPEN] * 4
+    fewest = "2 pairs, fewest and least: a (test auc) and"
+    assert [one.test for one in verdicts] == [
+        "a (test auc) and b (test auc) have 1 run in common, difference +0.08000; a test needs two",
+        f"{fewest} c (test auc) have 1 run in common, difference +0.00500; a test needs two",
+        f"{fewest} d (test auc) have 0 runs in common; a test needs two",
+        "a (test log_loss) and b (test log_loss) have 1 run in common, difference -0.08000; a test needs two",
+    ]
+
+
 def test_seeds_are_paired_by_number_and_others_are_not_counted():
     scores = {"a": {1: 0.5, 2: 0.61, 3: 0.7}, "b": {2: 0.60, 3: 0.68, 9: 0.1}}
     assert "2 runs, difference +0.01500" in judge([better(["a"], ["b"])], lambda one: scores[one.row])[0].test

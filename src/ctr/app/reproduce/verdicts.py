@@ -56,9 +56,8 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     if claim.kind == "order":
         pairs = list(pairwise(claim.left))
     tests = {pair: _test(*pair, found) for pair in pairs}
-    if missing := [pair for pair, test in tests.items() if test.n < 2]:
-        a, b = missing[0]
-        return _Outcome(1.0, True, "", f"{_name(a)} and {_name(b)} have {_runs(tests[missing[0]].n)} in common")
+    if min(test.n for test in tests.values()) < 2:
+        return _Outcome(1.0, True, "", _too_few(tests))
     ups, downs = ({pair: getattr(test, way) for pair, test in tests.items()} for way in ("up", "down"))
     if inner:
         for_it, up = _least_of_worst([[(i, e) for e in ends] for i in inner], ups)
@@ -71,6 +70,14 @@ def _compare(claim: Claim, found: Found) -> _Outcome:
     test = tests[a, b]
     text = f"{which}paired t = {test.t:+.2f}, {test.n} runs, difference {test.difference:+.5f}"
     return _Outcome(min(1.0, 2 * min(up, down)), up <= down, text)
+
+
+def _too_few(tests: Mapping[Pair, _Test]) -> str:
+    """The pair with the fewest runs in common, of several the one that speaks most against the claim."""
+    (a, b), test = min(tests.items(), key=lambda one: (one[1].n, one[1].difference))
+    which = "" if len(tests) == 1 else f"{len(tests)} pairs, fewest and least: "
+    seen = f", difference {test.difference:+.5f}" if test.n else ""
+    return f"{which}{_name(a)} and {_name(b)} have {_runs(test.n)} in common{seen}; a test needs two"
 
 
 def _least_of_worst(groups: Sequence[Sequence[Pair]], p: Mapping[Pair, float]) -> tuple[Pair, float]:
