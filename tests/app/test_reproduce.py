@@ -98,7 +98,7 @@ def test_a_table_is_stopped_goes_on_and_names_the_row_that_failed(tmp_path, monk
 
     page = (tmp_path / "out" / "t.md").read_text()
     assert "0.70000 ± 0.01000 (a paper, 3 seeds)" in page
-    assert re.search(r"test auc in \[0, 0.2\]: 0\.\d+ above", page)
+    assert re.search(r"test auc in \[0, 0.2\]: 0\.\d+ above, better", page)
     assert "Failed: broken seed 1" in page
     assert "Missing" not in page
     assert "| one | The long one is better | cannot tell |" in page
@@ -174,7 +174,18 @@ def test_of_a_missed_target_it_says_whether_runs_of_others_could_be_ours(
     by_row = {"fm": ours, "nfm": theirs}
     monkeypatch.setattr(Results, "of", lambda results, side: dict(enumerate(by_row[side.row], start=1)))
     page = report.markdown(results((table, made[1])), [], "python x")
-    assert f"test auc in [0, 0.2]: 0.30000 above{said} |" in page
+    assert f"test auc in [0, 0.2]: 0.30000 above, better{said} |" in page
+
+
+@pytest.mark.parametrize(
+    ("score", "low", "said"),
+    [("test log_loss", 0.6, "below, better"), ("test auc", 0.6, "below |"), ("epochs", 3, "below")],
+)
+def test_of_a_missed_target_it_says_whether_the_row_is_better(made, monkeypatch, score, low, said):
+    row = replace(made[0].row("fm"), score=score, target=(low, low + 0.1), published=())
+    monkeypatch.setattr(Results, "of", lambda results, side: {1: low - 0.1, 2: low - 0.1})
+    page = report.markdown(results((replace(made[0], rows=(row,)), made[1])), [], "python x")
+    assert f"{score} in [{low:g}, {low + 0.1:g}]: 0.10000 {said}" in page
 
 
 def test_a_score_relative_to_a_rows_is_the_quotient_of_each_seeds_two(made):

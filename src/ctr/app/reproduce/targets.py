@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctr.app.reproduce.results import Results
+from ctr.app.reproduce.scores import has_better, higher_is_better
 from ctr.app.reproduce.table import Row, Side
 from ctr.app.tables.words import number_and_spread
 from ctr.statistics import seeds
@@ -24,7 +25,8 @@ def met(results: Results, row: Row) -> str:
     if low <= mean <= high:
         return f"{which}: met"
     missed = f"{low - mean:.5f} below" if mean < low else f"{mean - high:.5f} above"
-    return "; ".join([f"{which}: {missed}", *_others(results, row, values)])
+    better = has_better(row.score) and (mean > high) == higher_is_better(row.score)
+    return "; ".join([f"{which}: {missed}{', better' * better}", *_others(results, row, values)])
 
 
 def _others(results: Results, row: Row, values: list[float]) -> list[str]:
