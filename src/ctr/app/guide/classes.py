@@ -11,9 +11,9 @@ from pathlib import Path
 
 import ctr
 from ctr.app.guide.glossary import meaning
+from ctr.app.guide.pages import of_class
 
 SOURCE = Path(ctr.__file__).parent
-MODELS = "ctr.models"
 WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -118,16 +118,8 @@ def _definition(module: str, name: str) -> tuple[ast.stmt, str] | None:
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
                     return _definition(node.module, alias.name)
-    if module == MODELS:  # which exports the classes of its pages
-        pages = (f"{MODELS}.{path.stem}" for path in sorted((SOURCE / "models").glob("[!_]*.py")))
-        return next((found for page in pages if (found := _own(page, name))), None)
-    return None
-
-
-def _own(module: str, name: str) -> tuple[ast.stmt, str] | None:
-    """A class that the module itself defines."""
-    found = _definition(module, name)
-    return found if found and found[1] == module else None
+    page = of_class(f"{module}.{name}")  # ctr.models exports the classes of its pages
+    return _definition(f"{module}.{page.name}", name) if page else None
 
 
 def words(node: ast.expr | None, module: str) -> str:

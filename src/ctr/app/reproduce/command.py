@@ -44,8 +44,10 @@ def listing(request: Request, folder: Path = reading.TABLES) -> str:
         there = sum(run.finished for run in runs.of_rows([row], numbers, request.root))
         mark = "*" if row in chosen else " "
         trouble = _why_not(row) if row in chosen or not request.only else ""
-        note = trouble or (f"  {row.note}" if row.note else "")
-        lines.append(f"{mark} {row.name:<32} {'quick' if row.quick else 'full':<6}{there}/{len(numbers)}{note}")
+        told = (
+            f"{mark} {row.name:<32} {'quick' if row.quick else 'full':<6}{there}/{len(numbers)}  {trouble or row.note}"
+        )
+        lines.append(told.rstrip())
     return "\n".join(
         [*lines, f"* of this budget: {len(chosen)} rows, {table.repetition}s {', '.join(map(str, numbers))}"]
     )
@@ -55,7 +57,7 @@ def _why_not(row: Row) -> str:
     try:
         runs.config(row)
     except UserError as error:
-        return f"  does not compose: {error}"
+        return f"does not compose: {error}"
     return ""
 
 
